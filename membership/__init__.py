@@ -1,0 +1,1 @@
+"""Musterbook: who is in which room, across remote chat and group systems."""

@@ -1,0 +1,1 @@
+"""The pages of the panel: thin; what they say and do comes from `services/`."""

@@ -1,0 +1,155 @@
+"""What can go wrong, as codes; and the errors that people at the panel are shown.
+
+Floor 0: imports nothing of ours and no Django, so that providers may use it. The translated sentence for every code is
+in `vocab.REASONS`.
+"""
+
+from enum import Enum, StrEnum
+from typing import Any
+
+
+class NextStep(Enum):
+    """What the caller of a remote may do after a failed call."""
+
+    RETRY = "retry"  # nothing left this machine
+    PAUSE = "pause"  # the remote asked for a pause; nothing was done
+    RENEW = "renew"  # the token was not accepted: renew it once
+    READ_BACK = "read_back"  # it may have been done: read before anything else
+    REFUSE = "refuse"  # asking again will not help
+    STOP = "stop"  # stop this connection: token, tariff, URL or rights are wrong
+
+
+class Reason(StrEnum):
+    """Why something was not done, is not known, or stopped. Stored in rows and audit entries: never rename a value."""
+
+    # Nothing left this machine.
+    NOT_REACHED = "not_reached"
+    NAME_NOT_RESOLVED = "name_not_resolved"
+    ADDRESS_NOT_ALLOWED = "address_not_allowed"
+    CONNECTION_REFUSED = "connection_refused"
+    CONNECT_TIMEOUT = "connect_timeout"
+    TLS_FAILED = "tls_failed"
+    TOO_LATE_TO_SEND = "too_late_to_send"
+    ID_NOT_SENDABLE = "id_not_sendable"
+    NOT_STARTED = "not_started"
+
+    # It may have been done.
+    ANSWER_LOST = "answer_lost"
+    ANSWER_TIMEOUT = "answer_timeout"
+    ANSWER_UNREADABLE = "answer_unreadable"
+    ANSWER_TOO_LARGE = "answer_too_large"
+    ANSWER_REDIRECTED = "answer_redirected"
+    ANSWER_UNEXPECTED = "answer_unexpected"
+    REMOTE_FAILED = "remote_failed"
+    WORKER_DIED = "worker_died"
+
+    # The remote asked for a pause.
+    THROTTLED = "throttled"
+    UNAVAILABLE = "unavailable"
+
+    # Asking again will not help.
+    REMOTE_SAID_NO = "remote_said_no"
+    FORBIDDEN = "forbidden"
+    NOT_FOUND = "not_found"
+    GROUP_NOT_FOUND = "group_not_found"
+    NOT_OFFERED = "not_offered"
+    STILL_THERE = "still_there"
+    NOT_REMOVED = "not_removed"
+    SENT_TOO_OFTEN = "sent_too_often"
+
+    # The connection is stopped.
+    TOKEN_NOT_ACCEPTED = "token_not_accepted"  # noqa: S105 - a code, not a secret
+    SIGN_IN_REFUSED = "sign_in_refused"
+    SIGN_IN_TOO_OFTEN = "sign_in_too_often"
+    SECOND_FACTOR_NEEDED = "second_factor_needed"
+    TARIFF = "tariff"
+    RIGHTS_MISSING = "rights_missing"
+    WRONG_ADDRESS = "wrong_address"
+    SECRET_MISSING = "secret_missing"  # noqa: S105 - a code, not a secret
+    LONG_UNAVAILABLE = "long_unavailable"
+
+    # A reading is not complete.
+    PAGE_REPEATED = "page_repeated"
+    PAGE_SHORT = "page_short"
+    MAYBE_CAPPED = "maybe_capped"
+    PAGING_IGNORED = "paging_ignored"
+    TOO_MANY_PAGES = "too_many_pages"
+    EMPTY_WHERE_ROWS_WERE = "empty_where_rows_were"
+    FAR_FEWER_ROWS = "far_fewer_rows"
+    WEAK_TOKEN = "weak_token"  # noqa: S105 - a code, not a secret
+    GROUPS_NOT_LISTED = "groups_not_listed"
+    GROUP_VANISHED = "group_vanished"
+    READING_FAILED = "reading_failed"
+    READING_INTERRUPTED = "reading_interrupted"
+
+    # A wish is left out of a plan, or not sent.
+    OWN_ACCOUNT = "own_account"
+    LAST_MANAGER = "last_manager"
+    PERSON_PROTECTED = "person_protected"
+    GROUP_PROTECTED = "group_protected"
+    MANAGED_ELSEWHERE = "managed_elsewhere"
+    ALREADY_GONE = "already_gone"
+    GROUP_ARCHIVED = "group_archived"
+    ALREADY_ASKED = "already_asked"
+    PLACES_NOT_KNOWN = "places_not_known"
+    PRECONDITION_GONE = "precondition_gone"
+    CANCELLED = "cancelled"
+    SUPERSEDED = "superseded"
+    CHANGED_BY_SOMEONE_ELSE = "changed_by_someone_else"
+    READ_BACK_DONE = "read_back_done"
+    READ_BACK_NOT_DONE = "read_back_not_done"
+    SETTLED_WITHOUT_ANSWER = "settled_without_answer"
+
+    # A request at the panel is refused.
+    NO_RIGHT = "no_right"
+    NOT_VISIBLE = "not_visible"
+    REASON_EMPTY = "reason_empty"
+    NUMBER_NOT_TYPED = "number_not_typed"
+    NOTHING_TO_DO = "nothing_to_do"
+    NOTHING_SELECTED = "nothing_selected"
+    PLAN_STALE = "plan_stale"
+    PLAN_ALTERED = "plan_altered"
+    PLAN_NOT_READY = "plan_not_ready"
+    ALREADY_CONFIRMED = "already_confirmed"
+    NOT_A_DRAFT = "not_a_draft"
+    NOT_RUNNING = "not_running"
+    NOTHING_TO_RETRY = "nothing_to_retry"
+    NOT_FOREIGN = "not_foreign"
+    REQUEST_FORGED = "request_forged"
+    TOO_MANY_TESTS = "too_many_tests"
+    BAD_VALUE = "bad_value"
+    AUDIT_UNAVAILABLE = "audit_unavailable"
+
+
+class MusterbookError(Exception):
+    """Root of our errors: a reason code and its parameters; the sentence is `vocab.sentence(error)`.
+
+    Parameters are shown to people and stored: never put a secret into them.
+    """
+
+    def __init__(self, reason: Reason, **params: Any) -> None:
+        super().__init__(reason.value, params)
+        self.reason = reason
+        self.params = params
+
+    def __str__(self) -> str:
+        return f"{self.reason.value} {self.params}" if self.params else self.reason.value
+
+
+class ChangeRefused(MusterbookError):
+    """What was asked cannot be done as asked; nothing was changed."""
+
+
+class NotAllowed(MusterbookError):
+    """The user lacks the right, or may not see the object; nothing was changed."""
+
+
+class BadValue(MusterbookError):
+    """A value that was typed in cannot be used; nothing was saved."""
+
+
+class AuditUnavailable(MusterbookError):
+    """The audit log cannot be written, so nothing happens."""
+
+    def __init__(self, **params: Any) -> None:
+        super().__init__(Reason.AUDIT_UNAVAILABLE, **params)

@@ -1,0 +1,67 @@
+"""What a user of the panel may see: one function behind every list, search, action, service, export and count."""
+
+from typing import TYPE_CHECKING, Any, TypeVar, Union
+
+from django.contrib.auth import get_user_model
+from django.db import models
+from django.db.models import Q
+
+from membership.vocab import Right
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser, User
+
+    Viewer = Union[User, AnonymousUser]
+else:
+    Viewer = object
+
+M = TypeVar("M", bound=models.Model)
+
+
+class Reach(models.Model):
+    """Limits one user to some systems. A user without a row reaches all of them."""
+
+    user = models.OneToOneField(get_user_model(), on_delete=models.CASCADE, related_name="reach")
+    connections = models.ManyToManyField("membership.Connection", related_name="+")
+
+    class Meta:
+        verbose_name = "reach"
+
+    def __str__(self) -> str:
+        return f"reach of user {self.user_id}"
+
+
+def has_right(user: Viewer, right: Right) -> bool:
+    return bool(user.is_active and user.has_perm(f"membership.{right.value}"))
+
+
+def reached_ids(user: Viewer) -> list[int] | None:
+    """Ids of the connections that the user is limited to; None: all."""
+    if user.is_superuser:
+        return None
+    ids = getattr(user, "_reached_ids", False)
+    if ids is False:
+        reach = Reach.objects.filter(user_id=user.pk).first()
+        ids = None if reach is None else list(reach.connections.values_list("pk", flat=True))
+        user._reached_ids = ids  # one query a request
+    return ids
+
+
+def visible_to(queryset: models.QuerySet[M], user: Viewer) -> models.QuerySet[M]:
+    """The rows of `queryset` that the user may see. Nothing without the right to see."""
+    right = Right.READ_AUDIT if queryset.model._meta.model_name == "auditentry" else Right.SEE
+    if not has_right(user, right):
+        return queryset.none()
+    ids = reached_ids(user)
+    if ids is None:
+        return queryset
+    condition: Any = queryset.model.visible_within(ids, user.pk)  # type: ignore[attr-defined]
+    return queryset.filter(condition)
+
+
+class InConnection:
+    """For models with a `connection` of their own."""
+
+    @staticmethod
+    def visible_within(connection_ids: list[int], user_id: int) -> Q:
+        return Q(connection_id__in=connection_ids)

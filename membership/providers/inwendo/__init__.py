@@ -1,0 +1,14 @@
+"""inwendo Vereinssoftware: chatrooms and their participants."""
+
+from collections.abc import Callable, Mapping
+
+from membership.providers.base import CredentialStore, Door, Provider
+from membership.providers.inwendo.client import Inwendo
+from membership.providers.inwendo.fields import OPTIONS, SECRETS
+
+__all__ = ["OPTIONS", "SECRETS", "build"]
+
+
+def build(door: Door, store: CredentialStore, options: Mapping[str, str], now: Callable[[], float]) -> Provider:
+    """The provider of one connection. No answer of inwendo needs a clock."""
+    return Inwendo(door, store, options)

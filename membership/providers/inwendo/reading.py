@@ -1,0 +1,216 @@
+"""What inwendo tells about rooms, people and participants, each list read to its proven end."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+
+from membership.errors import Reason
+from membership.providers import values
+from membership.providers.base import (
+    AccountRef,
+    Ambiguous,
+    GroupRef,
+    Json,
+    ParticipantRef,
+    Reader,
+    RemoteAccount,
+    RemoteCall,
+    RemoteGroup,
+    RemoteParticipant,
+    RemotePlace,
+)
+from membership.providers.errors import Incomplete, NotFound, OutcomeUnknown, Refused
+from membership.providers.inwendo import parse
+from membership.providers.paging import Seen
+
+ROOM = ("api", "chat", "chatroom")
+PARTICIPANT = ("api", "chat", "chatroom_participant")
+PEOPLE = ("api", "crm", "crmpeople")
+USERS = ("api", "users")
+
+PAGE_SIZE = 200  # the documented maximum
+DEFAULT_PAGE_SIZE = 50  # the documented default: what a server that ignores `pageSize` would give
+
+Query = tuple[tuple[str, str], ...]
+Open = Callable[[RemoteCall], AbstractContextManager[Reader]]
+"""Send a reading; give its answer when it is a 200, else raise the `ProviderError` that says why not."""
+
+
+class InwendoReadings:
+    """`client_ids`: the query that says which client asks, for the operations documented to take it."""
+
+    def __init__(self, open_reading: Open, *, client_ids: Query, rooms: Sequence[str], from_list: bool) -> None:
+        self._open = open_reading
+        self._client_ids = client_ids
+        self._rooms = tuple(rooms)
+        self._from_list = from_list
+
+    # rooms
+
+    def groups(self) -> Iterator[RemoteGroup]:
+        """The list of rooms, which no page documents; where it is not offered, the rooms of option `rooms`.
+
+        A tracked room that is gone is left out.
+        """
+        listed = self._pages(ROOM)
+        try:
+            first = next(listed, [])
+        except Refused as error:
+            if not self.list_is_missing(error):
+                raise
+            yield from self._tracked_rooms()
+            return
+        yield from map(parse.room, first)
+        for page in listed:
+            yield from map(parse.room, page)
+
+    def list_is_missing(self, error: Refused) -> bool:
+        """Whether the refusal only means that the undocumented list is not for us."""
+        missing = isinstance(error, NotFound) or error.params.get("status") == 405
+        return missing or (error.reason is Reason.FORBIDDEN and bool(self._rooms))
+
+    def _tracked_rooms(self) -> Iterator[RemoteGroup]:
+        if not self._rooms:
+            raise Incomplete(Reason.GROUPS_NOT_LISTED)
+        for room_id in self._rooms:
+            try:
+                yield self.get_group(GroupRef(room_id))
+            except NotFound:
+                continue
+
+    def get_group(self, group: GroupRef) -> RemoteGroup:
+        """Source: vendor's reference page GET /api/chat/chatroom/{identifier}."""
+        with self._open_room(group) as reader:
+            found = parse.room(reader.json())
+        if found.remote_id != group.remote_id:
+            raise OutcomeUnknown(Reason.ANSWER_UNEXPECTED)
+        return found
+
+    def _open_room(self, group: GroupRef) -> AbstractContextManager[Reader]:
+        return self._open(RemoteCall("GET", (*ROOM, group.remote_id), query=self._client_ids))
+
+    # participants
+
+    def participants(self, group: GroupRef) -> Iterator[RemoteParticipant]:
+        """Everybody in the room; rows that are marked deleted are nobody."""
+        rows = self._listed(group) if self._from_list else self._embedded(group)
+        return (parse.participant(row) for row in rows if not parse.is_deleted(row))
+
+    def _embedded(self, group: GroupRef) -> Iterator[Json]:
+        """The rows inside the room: they have all fields, and come unpaged."""
+        try:
+            with self._open_room(group) as reader:
+                seen = Seen()
+                for row in reader.items("participants.item"):
+                    seen.page([parse.row_id(row)])
+                    yield row
+        except NotFound as error:
+            raise NotFound(Reason.GROUP_NOT_FOUND) from error
+
+    def _listed(self, group: GroupRef) -> Iterator[Json]:
+        """Source: vendor's reference page GET /api/chat/chatroom_participant, filter `chatroom`."""
+        found_any = False
+        for page in self._pages(PARTICIPANT, (("chatroom", group.remote_id),), client_ids=True):
+            found_any = found_any or bool(page)
+            yield from page
+        if not found_any:
+            self._require(group)
+
+    def _require(self, group: GroupRef) -> None:
+        """A filter by a room that is gone answers an empty list, too: ask for the room itself."""
+        try:
+            self.get_group(group)
+        except NotFound as error:
+            raise NotFound(Reason.GROUP_NOT_FOUND) from error
+
+    def find(self, group: GroupRef, subjects: Sequence[ParticipantRef]) -> dict[str, RemoteParticipant | None]:
+        now_there = {row.remote_id: row for row in self.participants(group)}
+        return {subject.remote_id: now_there.get(subject.remote_id) for subject in subjects}
+
+    def find_added(
+        self, group: GroupRef, account: AccountRef, known_before: Iterable[str]
+    ) -> RemoteParticipant | Ambiguous | None:
+        known = frozenset(known_before)
+        wanted = (("chatroom", group.remote_id), ("person", account.remote_id))
+        rows = [row for page in self._pages(PARTICIPANT, wanted, client_ids=True) for row in page]
+        if not rows:
+            self._require(group)
+        living = [parse.participant(row, account_id=account.remote_id) for row in rows if not parse.is_deleted(row)]
+        new = [row for row in living if row.remote_id not in known]
+        if len(new) > 1:
+            return Ambiguous(tuple(row.remote_id for row in new))
+        return new[0] if new else None
+
+    # accounts
+
+    def accounts(self) -> Iterator[RemoteAccount]:
+        """Source: vendor's reference page GET /api/crm/crmpeople; e-mails of users by `crm_person` (GET /api/users)."""
+        emails = self._emails()
+        for page in self._pages(PEOPLE):
+            for row in page:
+                yield parse.person(row, emails)
+
+    def _emails(self) -> dict[str, str]:
+        """E-mails by person. A token that may not read users still reads people: then contact data must do."""
+        emails: dict[str, str] = {}
+        try:
+            for page in self._pages(USERS):
+                for person_id, email in filter(None, map(parse.user_email, page)):
+                    emails.setdefault(person_id, email)
+        except (Refused, Incomplete, OutcomeUnknown):
+            return emails
+        return emails
+
+    def person_of(self, username: str) -> str | None:
+        """The person behind a log-in name."""
+        for page in self._pages(USERS, (("searchString", username),)):
+            for person_id in filter(None, (parse.user_person(row, username) for row in page)):
+                return person_id
+        return None
+
+    def places(self, account: AccountRef) -> Iterator[RemotePlace]:
+        """Source: vendor's reference page GET /api/chat/chatroom_participant, filter `person`. Rows name no room."""
+        for page in self._pages(PARTICIPANT, (("person", account.remote_id),), client_ids=True):
+            for row in page:
+                if not parse.is_deleted(row):
+                    room_id = values.inner(row, "chatroom").get("id")
+                    yield RemotePlace(parse.row_id(row), None if room_id is None else values.remote_id(room_id))
+
+    # pages
+
+    def first_page(self, path: tuple[str, ...], query: Query = (), *, size: int = 1) -> list[Json]:
+        return self._page(path, query, number=0, size=size)
+
+    def _pages(self, path: tuple[str, ...], query: Query = (), *, client_ids: bool = False) -> Iterator[list[Json]]:
+        """All pages of a list, each asked for with an explicit order.
+
+        No total is told. A page that is not full ends the list only if nothing follows it: a server that caps pages
+        below what was asked would else look complete.
+        """
+        asked = query + self._client_ids if client_ids else query
+        seen = Seen()
+        number = 0
+        while True:
+            page = self._page(path, asked, number=number, size=PAGE_SIZE)
+            seen.page(map(parse.row_id, page))
+            yield page
+            if not page or (number == 0 and len(page) < DEFAULT_PAGE_SIZE):
+                return
+            if len(page) < PAGE_SIZE:
+                self._require_end(path, asked, seen, number + 1)
+                return
+            number += 1
+
+    def _require_end(self, path: tuple[str, ...], query: Query, seen: Seen, number: int) -> None:
+        try:
+            page = self._page(path, query, number=number, size=PAGE_SIZE)
+        except Refused:
+            return  # what a page past the end answers is not documented: an empty list, or an error
+        seen.page(map(parse.row_id, page))
+        if page:
+            raise Incomplete(Reason.PAGE_SHORT, page=number)
+
+    def _page(self, path: tuple[str, ...], query: Query, *, number: int, size: int) -> list[Json]:
+        order = (("orderFieldName", "id"), ("orderFieldSort", "ASC"))
+        paging = (("page", str(number)), ("pageSize", str(size)))
+        with self._open(RemoteCall("GET", path, query=(*query, *order, *paging))) as reader:
+            return list(reader.items("item"))

@@ -1,0 +1,241 @@
+"""The words of the house: choices, states, the provider registry. Sentences for reason codes are in `sentences.py`."""
+
+from typing import NamedTuple
+
+from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+
+class ProviderEntry(NamedTuple):
+    label: str
+    path: str  # dotted path of the package whose `build` makes the provider; imported when first used
+
+
+PROVIDERS: dict[str, ProviderEntry] = {
+    "inwendo": ProviderEntry("inwendo", "membership.providers.inwendo"),
+    "mudbase": ProviderEntry("Mudbase", "membership.providers.mudbase"),
+    "kaiten": ProviderEntry("Kaiten", "membership.providers.kaiten"),
+}
+
+
+def provider_choices() -> list[tuple[str, str]]:
+    """Choices for model fields: a callable, so that a new provider needs no migration."""
+    return [(kind, entry.label) for kind, entry in PROVIDERS.items()]
+
+
+class ConnectionState(TextChoices):
+    """Whether the lane of a connection works.
+
+    ACTIVE -> PAUSED     a call showed that token, tariff, URL or rights are wrong, or an operator paused it
+    PAUSED -> ACTIVE     "Test and resume" found it well
+    """
+
+    ACTIVE = "active", _("working")
+    PAUSED = "paused", _("stopped")
+
+
+class ChangeState(TextChoices):
+    """Life of what somebody asked for. The arrows, all of them, are in docs/operations.md.
+
+    DRAFT -> QUEUED                   confirmed
+    DRAFT -> STALE                    its time ran out, or the mirror changed under it
+    DRAFT -> CANCELLED                thrown away by its author
+    QUEUED -> RUNNING                 the worker claimed its first operation
+    QUEUED, RUNNING -> DONE           every operation ended well
+    QUEUED, RUNNING -> DONE_WITH_FAILURES   some were refused, overtaken or cancelled as foreign
+    QUEUED, RUNNING -> CANCELLED      the rest was cancelled, and what had begun has ended
+    """
+
+    DRAFT = "draft", _("preview")
+    QUEUED = "queued", _("waiting")
+    RUNNING = "running", _("running")
+    DONE = "done", _("done")
+    DONE_WITH_FAILURES = "done_with_failures", _("done, not everything")
+    CANCELLED = "cancelled", _("cancelled")
+    STALE = "stale", _("too old")
+
+    @classmethod
+    def open(cls) -> frozenset[str]:
+        return frozenset({cls.QUEUED, cls.RUNNING})
+
+    @classmethod
+    def final(cls) -> frozenset[str]:
+        return frozenset({cls.DONE, cls.DONE_WITH_FAILURES, cls.CANCELLED, cls.STALE})
+
+
+class OperationState(TextChoices):
+    """Life of one wish at a remote. The arrows, all of them, are in docs/operations.md.
+
+    PLANNED -> QUEUED         its change was confirmed
+    PLANNED -> CANCELLED      its change was cancelled first
+    QUEUED -> RUNNING         claimed by the worker that owns the lane; its intent is committed
+    QUEUED -> NOT_NEEDED      already so
+    QUEUED -> OVERTAKEN       the precondition is gone
+    QUEUED -> CANCELLED       withdrawn
+    RUNNING -> CONFIRMED      the remote has it, or already had it
+    RUNNING -> QUEUED         provably not sent, throttled, returned, or the token was renewed
+    RUNNING -> REFUSED        asking again will not help
+    RUNNING -> IN_DOUBT       the answer was lost or ambiguous, or the worker died: read before anything else
+    IN_DOUBT -> CONFIRMED     read back: done
+    IN_DOUBT -> QUEUED        read back: not done
+    IN_DOUBT -> REFUSED       the ambiguous answer was a refusal, or it was sent too often
+    IN_DOUBT -> FOREIGN       read back: neither as before nor as wished
+    FOREIGN -> CONFIRMED, QUEUED, CANCELLED    an operator decided
+    """
+
+    PLANNED = "planned", _("planned")
+    QUEUED = "queued", _("waiting")
+    RUNNING = "running", _("being sent")
+    IN_DOUBT = "in_doubt", _("checking what happened")
+    FOREIGN = "foreign", _("changed by someone else")
+    CONFIRMED = "confirmed", _("done")
+    NOT_NEEDED = "not_needed", _("already so")
+    OVERTAKEN = "overtaken", _("overtaken")
+    REFUSED = "refused", _("said no")
+    CANCELLED = "cancelled", _("cancelled")
+
+    @classmethod
+    def open(cls) -> frozenset[str]:
+        return frozenset({cls.PLANNED, cls.QUEUED, cls.RUNNING, cls.IN_DOUBT, cls.FOREIGN})
+
+    @classmethod
+    def final(cls) -> frozenset[str]:
+        return frozenset({cls.CONFIRMED, cls.NOT_NEEDED, cls.OVERTAKEN, cls.REFUSED, cls.CANCELLED})
+
+    @classmethod
+    def begun(cls) -> frozenset[str]:
+        """States in which the remote may be about to change: readings leave such rows as they are."""
+        return frozenset({cls.RUNNING, cls.IN_DOUBT, cls.FOREIGN})
+
+
+class Verb(TextChoices):
+    REMOVE = "remove", _("remove")
+
+
+class ChangeKind(TextChoices):
+    REMOVAL = "removal", _("removal")
+    REMOVAL_EVERYWHERE = "removal_everywhere", _("removal from everywhere")
+    RETRY = "retry", _("another try")
+
+
+class ReadingKind(TextChoices):
+    SYSTEM = "system", _("whole system")
+    GROUP = "group", _("one group")
+    PLACES = "places", _("everywhere an account takes part")
+
+
+class ReadingState(TextChoices):
+    """One look at a remote.
+
+    WANTED -> RUNNING                 the lane's owner began
+    RUNNING -> COMPLETE               everything was seen
+    RUNNING -> INCOMPLETE             nothing was concluded from what is missing; the reason is in words
+    RUNNING -> FAILED                 nothing was learned
+    WANTED -> FAILED                  the system is stopped
+    """
+
+    WANTED = "wanted", _("waiting")
+    RUNNING = "running", _("reading…")
+    COMPLETE = "complete", _("complete")
+    INCOMPLETE = "incomplete", _("incomplete")
+    FAILED = "failed", _("failed")
+
+    @classmethod
+    def open(cls) -> frozenset[str]:
+        return frozenset({cls.WANTED, cls.RUNNING})
+
+
+class DriftKind(TextChoices):
+    JOINED = "joined", _("joined")
+    LEFT = "left", _("left")
+    ALTERED = "altered", _("altered")
+    GROUP_APPEARED = "group_appeared", _("group appeared")
+    GROUP_VANISHED = "group_vanished", _("group vanished")
+
+
+class PresenceCause(TextChoices):
+    """How a presence began or ended."""
+
+    OPERATION = "operation", _("by a change made here")
+    READING = "reading", _("changed outside")
+    UNKNOWN = "unknown", _("there before Musterbook looked")
+
+
+class Role(TextChoices):
+    """The five roles, kept by code: `services/roles.py` gives each its rights after every migrate."""
+
+    VIEWER = "viewer", _("Viewer")
+    OPERATOR = "operator", _("Operator")
+    APPROVER = "approver", _("Approver")
+    AUDITOR = "auditor", _("Auditor")
+    OWNER = "owner", _("Owner")
+
+
+class Right(TextChoices):
+    """What a role may do beyond Django's model rights. Django permission codenames on `Connection`."""
+
+    SEE = "see_panel", _("see people, groups and changes")
+    ACT = "act", _("change who is in which group")
+    REFRESH = "refresh", _("have systems read again")
+    APPROVE = "approve", _("approve changes of others")
+    READ_AUDIT = "read_audit", _("read the audit log")
+    PROTECT = "protect", _("protect people and groups")
+    MANAGE_SYSTEMS = "manage_systems", _("connect, test, pause and change systems")
+    MANAGE_USERS = "manage_users", _("give and take rights at the panel")
+
+
+class AuditAction(TextChoices):
+    """Every kind of audit entry. Stored for ever: never rename or remove a value."""
+
+    # one entry a change
+    CHANGE_DRAFTED = "change.drafted", _("previewed")
+    CHANGE_REQUESTED = "change.requested", _("requested")
+    CHANGE_CANCELLED = "change.cancelled", _("cancelled")
+    CHANGE_FINISHED = "change.finished", _("finished")
+    CHANGE_STALE = "change.expired", _("expired")
+    # per operation, in the connection's chain
+    OPERATION_INTENDED = "operation.intended", _("intended")
+    OPERATION_RETURNED = "operation.returned", _("returned")
+    OPERATION_CONFIRMED = "operation.confirmed", _("confirmed")
+    OPERATION_REFUSED = "operation.refused", _("refused")
+    OPERATION_IN_DOUBT = "operation.doubted", _("in doubt")
+    OPERATION_RESOLVED = "operation.resolved", _("resolved")
+    OPERATION_OVERTAKEN = "operation.overtaken", _("overtaken")
+    OPERATION_NOT_NEEDED = "operation.not_needed", _("not needed")
+    OPERATION_FOREIGN = "operation.found_foreign", _("found changed by someone else")
+    OPERATION_DECIDED = "operation.decided", _("decided by an operator")
+    # connections and readings
+    CONNECTION_CREATED = "connection.created", _("system connected")
+    CONNECTION_EDITED = "connection.edited", _("system edited")
+    CONNECTION_TESTED = "connection.tested", _("system tested")
+    CONNECTION_PAUSED = "connection.paused", _("system stopped")
+    CONNECTION_RESUMED = "connection.resumed", _("system resumed")
+    CONNECTION_SIGNED_IN = "connection.signed_in", _("signed in to the system")
+    READING_REQUESTED = "reading.requested", _("refresh asked for")
+    READING_FINISHED = "reading.finished", _("read")
+    SECRETS_ROTATED = "secrets.rotated", _("secrets encrypted anew")
+    # people at the panel
+    PERSON_LINKED = "person.linked", _("accounts linked to a person")
+    PERSON_PROTECTED = "person.protected", _("person protected")
+    PERSON_UNPROTECTED = "person.unprotected", _("protection of a person lifted")
+    GROUP_PROTECTED = "group.protected", _("group protected")
+    GROUP_UNPROTECTED = "group.unprotected", _("protection of a group lifted")
+    USER_CREATED = "user.created", _("panel user created")
+    USER_EDITED = "user.edited", _("panel user edited")
+    PASSWORD_SET = "password.set", _("password set")  # noqa: S105 - an action's name
+    LOGGED_IN = "session.started", _("logged in")
+    LOGGED_OUT = "session.ended", _("logged out")
+    LOG_IN_FAILED = "session.refused", _("log-in failed")
+    LOG_INS_FAILED = "session.refused_many", _("log-ins failed, counted")
+    REQUEST_REFUSED = "request.refused", _("request refused")
+    EXPORT_MADE = "export.made", _("list exported")
+    COMMAND_RUN = "command.run", _("command run")
+    LOG_VERIFIED = "log.verified", _("audit log verified")
+
+
+class Chain(TextChoices):
+    """The audit chains that exist once; each connection has one of its own, named `connection:<id>`."""
+
+    PANEL = "panel", pgettext_lazy("audit chain", "Panel")
+    LOG_IN = "login", pgettext_lazy("audit chain", "Log-ins")

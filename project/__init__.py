@@ -1,0 +1,1 @@
+"""Django project of Musterbook: settings, addresses, WSGI entry."""

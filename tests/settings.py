@@ -1,0 +1,24 @@
+"""Settings of the test run: the real ones, with keys of their own and a database that can be copied."""
+
+import base64
+import os
+from pathlib import Path
+
+os.environ["ENV_FILE"] = os.devnull
+os.environ.setdefault("SECRET_KEY", "tests-only-" + "x" * 50)
+os.environ.setdefault("FIELD_KEYS", base64.urlsafe_b64encode(b"f" * 32).decode())
+os.environ.setdefault("AUDIT_KEYS", "t1:" + base64.urlsafe_b64encode(b"a" * 32).decode())
+os.environ.setdefault("VAR_DIR", str(Path(__file__).resolve().parent.parent / "var" / "tests"))
+
+from project.settings import *  # noqa: E402, F403
+from project.settings import DATABASES, VAR_DIR  # noqa: E402
+
+VAR_DIR.mkdir(parents=True, exist_ok=True)
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    # A file, not memory: threads and other processes share it, and a test resets it by copying the migrated one.
+    DATABASES["default"]["TEST"] = {"NAME": str(VAR_DIR / f"test-{os.getpid()}.sqlite3")}
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}

@@ -1,0 +1,24 @@
+import pytest
+
+from membership.models import Connection
+
+
+def test_a_fresh_database_takes_a_commit(fresh_db):
+    Connection.objects.create(provider="kaiten", name="a", base_url="https://a.example")
+    assert Connection.objects.count() == 1
+
+
+def test_a_fresh_database_is_fresh_again(fresh_db):
+    assert Connection.objects.count() == 0
+
+
+@pytest.mark.django_db
+def test_secrets_are_encrypted_at_rest():
+    row = Connection.objects.create(provider="kaiten", name="a", base_url="https://a.example", secrets={"token": "s3cret"})
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("select secrets from membership_connection")
+        assert "s3cret" not in cursor.fetchone()[0]
+    row.refresh_from_db()
+    assert row.secrets == {"token": "s3cret"}
