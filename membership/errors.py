@@ -1,7 +1,7 @@
 """What can go wrong, as codes; and the errors that people at the panel are shown.
 
 Floor 0: imports nothing of ours and no Django, so that providers may use it. The translated sentence for every code is
-in `vocab.REASONS`.
+in `sentences.REASONS`.
 """
 
 from enum import Enum, StrEnum
@@ -67,6 +67,7 @@ class Reason(StrEnum):
     WRONG_ADDRESS = "wrong_address"
     SECRET_MISSING = "secret_missing"  # noqa: S105 - a code, not a secret
     LONG_UNAVAILABLE = "long_unavailable"
+    STOPPED_BY_OPERATOR = "stopped_by_operator"
 
     # A reading is not complete.
     PAGE_REPEATED = "page_repeated"
@@ -94,11 +95,11 @@ class Reason(StrEnum):
     PLACES_NOT_KNOWN = "places_not_known"
     PRECONDITION_GONE = "precondition_gone"
     CANCELLED = "cancelled"
-    SUPERSEDED = "superseded"
     CHANGED_BY_SOMEONE_ELSE = "changed_by_someone_else"
     READ_BACK_DONE = "read_back_done"
     READ_BACK_NOT_DONE = "read_back_not_done"
     SETTLED_WITHOUT_ANSWER = "settled_without_answer"
+    DECIDED_BY_OPERATOR = "decided_by_operator"
 
     # A request at the panel is refused.
     NO_RIGHT = "no_right"
@@ -118,11 +119,12 @@ class Reason(StrEnum):
     REQUEST_FORGED = "request_forged"
     TOO_MANY_TESTS = "too_many_tests"
     BAD_VALUE = "bad_value"
+    LAST_OWNER = "last_owner"
     AUDIT_UNAVAILABLE = "audit_unavailable"
 
 
 class MusterbookError(Exception):
-    """Root of our errors: a reason code and its parameters; the sentence is `vocab.sentence(error)`.
+    """Root of our errors: a reason code and its parameters; the sentence is `sentences.say(error)`.
 
     Parameters are shown to people and stored: never put a secret into them.
     """

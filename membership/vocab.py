@@ -106,7 +106,7 @@ class OperationState(TextChoices):
     @classmethod
     def begun(cls) -> frozenset[str]:
         """States in which the remote may be about to change: readings leave such rows as they are."""
-        return frozenset({cls.RUNNING, cls.IN_DOUBT, cls.FOREIGN})
+        return frozenset({cls.RUNNING, cls.IN_DOUBT})
 
 
 class Verb(TextChoices):
@@ -223,7 +223,7 @@ class AuditAction(TextChoices):
     GROUP_UNPROTECTED = "group.unprotected", _("protection of a group lifted")
     USER_CREATED = "user.created", _("panel user created")
     USER_EDITED = "user.edited", _("panel user edited")
-    PASSWORD_SET = "password.set", _("password set")  # noqa: S105 - an action's name
+    PASSWORD_SET = "password.set", _("password set")
     LOGGED_IN = "session.started", _("logged in")
     LOGGED_OUT = "session.ended", _("logged out")
     LOG_IN_FAILED = "session.refused", _("log-in failed")

@@ -8,19 +8,20 @@ import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import environ
 from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
+from project import envfile
+from project.envfile import Env
 from project.look import UNFOLD  # noqa: F401 - read by the admin's theme
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-env = environ.FileAwareEnv()
+env = Env()
 ENV_FILE = Path(os.environ.get("ENV_FILE", BASE_DIR / ".env"))
 if ENV_FILE.is_file():
-    env.read_env(ENV_FILE)
+    envfile.read(ENV_FILE)
 
 
 def secret(name: str) -> str:
@@ -28,7 +29,8 @@ def secret(name: str) -> str:
     value: str = env.str(name, default="").strip()
     if not value:
         raise ImproperlyConfigured(
-            f"{name} is not set. `make run` writes a .env with generated keys; see .env.example to write it by hand."
+            f"{name} is not set. `make run` writes a .env with generated keys where there is none;"
+            " .env.example says how to write it by hand."
         )
     return value
 
@@ -127,7 +129,7 @@ TEMPLATES = [
 
 # --- database ---------------------------------------------------------------------------------------------------------
 VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var")))
-DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'musterbook.sqlite3'}")}
+DATABASES = {"default": env.database("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'musterbook.sqlite3'}")}
 _database = DATABASES["default"]
 if _database["ENGINE"].endswith("sqlite3"):
     _database["OPTIONS"] = {
@@ -191,6 +193,6 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "root": {"handlers": ["console"], "level": env.level("LOG_LEVEL", default="INFO")},
     "loggers": {"axes": {"level": "WARNING"}, "gunicorn": {"level": "INFO"}},
 }

@@ -7,6 +7,8 @@ import pytest
 from django.conf import settings
 from django.db import connection, connections
 
+from tests.world import make_world
+
 TEMPLATE_SUFFIX = "_template"
 
 
@@ -79,3 +81,11 @@ def only_loopback(monkeypatch):
         return real(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", connect)
+
+
+@pytest.fixture
+def world(fresh_db):
+    """Three connected systems, not read yet. See tests/world.py."""
+    made = make_world()
+    yield made
+    made.sandbox.stop()

@@ -1,0 +1,1 @@
+"""The append-only log: the only writer of audit entries, and what proves them."""

@@ -1,6 +1,6 @@
 """All models, re-exported: the rest of the house imports them from here."""
 
-from membership.models.audit import AuditEntry, AuditHead, AuditPersonal
+from membership.models.audit import AuditEntry, AuditHead, AuditPersonal, FailedLogIns
 from membership.models.change import Change, ChangeConnection, LeftOut
 from membership.models.connection import Connection, WorkerBeat
 from membership.models.group import Group
@@ -19,6 +19,7 @@ __all__ = [
     "ChangeConnection",
     "Connection",
     "Drift",
+    "FailedLogIns",
     "Group",
     "LeftOut",
     "Operation",

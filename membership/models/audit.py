@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from membership.models.change import Change
 from membership.models.visibility import InConnection
 from membership.vocab import AuditAction
 
@@ -67,7 +68,10 @@ class AuditEntry(InConnection, models.Model):
 
     @staticmethod
     def visible_within(connection_ids: list[int], user_id: int) -> Q:
-        return Q(connection_id__in=connection_ids) | (Q(connection_id=None) & Q(actor_id=user_id))
+        """What concerns these systems, changes that touch no other, and what the user did."""
+        changes = Change.objects.filter(Change.visible_within(connection_ids, user_id)).values("pk")
+        elsewhere = Q(connection_id=None) & (Q(actor_id=user_id) | Q(change_id__in=changes))
+        return Q(connection_id__in=connection_ids) | elsewhere
 
 
 class AuditPersonal(models.Model):
@@ -85,3 +89,19 @@ class AuditPersonal(models.Model):
 
     def __str__(self) -> str:
         return f"of entry {self.entry_id}"
+
+
+class FailedLogIns(models.Model):
+    """Failed log-ins from one address in one minute: beyond ten they are counted, not listed one by one."""
+
+    address_hash = models.CharField(max_length=64)
+    """Keyed: the address itself stands only in the personal parts of entries."""
+    minute = models.DateTimeField()
+    count = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        verbose_name = "failed log-ins"
+        constraints = [models.UniqueConstraint(fields=["address_hash", "minute"], name="failed_log_ins_once")]
+
+    def __str__(self) -> str:
+        return f"{self.minute}: {self.count}"

@@ -31,7 +31,9 @@ class Connection(models.Model):
     rate_per_s = models.FloatField(_("requests per second"), default=2, validators=[MinValueValidator(0.01)])
     burst = models.PositiveIntegerField(_("burst"), default=1, validators=[MinValueValidator(1)])
     concurrency = models.PositiveIntegerField(_("requests at once"), default=4, validators=[MinValueValidator(1)])
-    timeout_s = models.FloatField(_("time limit of a request, seconds"), default=30, validators=[MinValueValidator(0.1)])
+    timeout_s = models.FloatField(
+        _("time limit of a request, seconds"), default=30, validators=[MinValueValidator(0.1)]
+    )
     settle_s = models.FloatField(_("wait before reading back, seconds"), default=30, validators=[MinValueValidator(0)])
 
     state = models.CharField(_("state"), max_length=20, choices=ConnectionState, default=ConnectionState.ACTIVE)
@@ -39,7 +41,9 @@ class Connection(models.Model):
     state_params = models.JSONField(default=dict, blank=True)
     state_since = models.DateTimeField(null=True, blank=True)
     slowed_until = models.DateTimeField(null=True, blank=True)
-    """The remote asked for a pause until then."""
+    """The lane rests until then: the remote asked for a pause, or could not be reached."""
+    slowed_reason = models.CharField(max_length=60, blank=True)
+    slowed_params = models.JSONField(default=dict, blank=True)
 
     lane_owner = models.CharField(max_length=200, blank=True)
     lane_token = models.BigIntegerField(default=0)

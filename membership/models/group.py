@@ -11,7 +11,9 @@ from membership.models.visibility import InConnection
 class Group(InConnection, models.Model):
     """An inwendo chatroom, a Mudbase chat or a Kaiten group, as the remote last told."""
 
-    connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="groups", verbose_name=_("system"))
+    connection = models.ForeignKey(
+        Connection, on_delete=models.PROTECT, related_name="groups", verbose_name=_("system")
+    )
     remote_id = models.CharField(_("id there"), max_length=200)
     remote_number = models.BigIntegerField(_("number there"), null=True, blank=True)
     name = models.CharField(_("name"), max_length=600)

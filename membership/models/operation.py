@@ -18,8 +18,12 @@ class Operation(InConnection, models.Model):
 
     change = models.ForeignKey(Change, on_delete=models.PROTECT, related_name="operations")
     position = models.PositiveIntegerField()
-    connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="operations", verbose_name=_("system"))
-    group = models.ForeignKey(Group, on_delete=models.PROTECT, null=True, related_name="operations", verbose_name=_("group"))
+    connection = models.ForeignKey(
+        Connection, on_delete=models.PROTECT, related_name="operations", verbose_name=_("system")
+    )
+    group = models.ForeignKey(
+        Group, on_delete=models.PROTECT, null=True, related_name="operations", verbose_name=_("group")
+    )
     participant = models.ForeignKey(Participant, on_delete=models.PROTECT, null=True, related_name="operations")
     account = models.ForeignKey(Account, on_delete=models.PROTECT, null=True, related_name="operations")
     verb = models.CharField(max_length=20, choices=Verb)
@@ -38,6 +42,9 @@ class Operation(InConnection, models.Model):
 
     state = models.CharField(_("state"), max_length=20, choices=OperationState, default=OperationState.PLANNED)
     attempts = models.PositiveSmallIntegerField(default=0)
+    """How often it was claimed."""
+    resends = models.PositiveSmallIntegerField(default=0)
+    """How often it was read back as not done and queued again."""
     not_before = models.DateTimeField(null=True, blank=True)
     lane_token = models.BigIntegerField(default=0)
     suspicion = models.CharField(max_length=60, blank=True)

@@ -77,7 +77,9 @@ class Presence(models.Model):
 class Drift(InConnection, models.Model):
     """A difference that no operation of ours explains. Labels are copied: the row outlives what it names."""
 
-    connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="drifts", verbose_name=_("system"))
+    connection = models.ForeignKey(
+        Connection, on_delete=models.PROTECT, related_name="drifts", verbose_name=_("system")
+    )
     group = models.ForeignKey(Group, on_delete=models.PROTECT, related_name="drifts", verbose_name=_("group"))
     participant = models.ForeignKey(Participant, on_delete=models.PROTECT, null=True, blank=True, related_name="drifts")
     kind = models.CharField(_("what"), max_length=20, choices=DriftKind)

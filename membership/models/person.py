@@ -35,7 +35,9 @@ class Person(models.Model):
 class Account(InConnection, models.Model):
     """A remote user of one connection, as the remote last told."""
 
-    connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="accounts", verbose_name=_("system"))
+    connection = models.ForeignKey(
+        Connection, on_delete=models.PROTECT, related_name="accounts", verbose_name=_("system")
+    )
     remote_id = models.CharField(_("id there"), max_length=200)
     label = models.CharField(_("name"), max_length=600)
     email = models.CharField(_("e-mail"), max_length=320, null=True, blank=True)  # noqa: DJ001 - unknown is not empty

@@ -14,7 +14,9 @@ from membership.vocab import ReadingKind, ReadingState
 
 
 class Reading(InConnection, models.Model):
-    connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="readings", verbose_name=_("system"))
+    connection = models.ForeignKey(
+        Connection, on_delete=models.PROTECT, related_name="readings", verbose_name=_("system")
+    )
     kind = models.CharField(_("what"), max_length=20, choices=ReadingKind)
     group = models.ForeignKey(Group, on_delete=models.PROTECT, null=True, blank=True, related_name="readings")
     account = models.ForeignKey(Account, on_delete=models.PROTECT, null=True, blank=True, related_name="readings")
@@ -38,9 +40,7 @@ class Reading(InConnection, models.Model):
         verbose_name_plural = _("readings")
         ordering = ("-pk",)
         indexes = [
-            models.Index(
-                fields=["connection", "id"], condition=Q(state__in=("wanted", "running")), name="reading_open"
-            )
+            models.Index(fields=["connection", "id"], condition=Q(state__in=("wanted", "running")), name="reading_open")
         ]
 
     def __str__(self) -> str:

@@ -1,6 +1,6 @@
 """What a user of the panel may see: one function behind every list, search, action, service, export and count."""
 
-from typing import TYPE_CHECKING, Any, TypeVar, Union
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.contrib.auth import get_user_model
 from django.db import models
@@ -11,7 +11,7 @@ from membership.vocab import Right
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
 
-    Viewer = Union[User, AnonymousUser]
+    Viewer = User | AnonymousUser
 else:
     Viewer = object
 

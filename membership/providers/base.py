@@ -32,6 +32,7 @@ class Capabilities:
     renewable: bool = False  # a token that runs out can be renewed
     rows_name_accounts: bool = True  # False: a participant row does not say whose it is (inwendo)
     lists_groups: bool = True  # False: groups may have to be tracked by id
+    tells_gone: bool = True  # False: a group that is gone looks like one that we may no longer see
 
 
 class Verdict(Enum):
@@ -302,6 +303,10 @@ class Provider(Protocol):
 
     def judge(self, call: RemoteCall, answer: RemoteAnswer) -> Verdict:
         """What the answer proves about the remote. Raises a `ProviderError` whose `next_step` says what may be done."""
+        ...
+
+    def said(self, answer: RemoteAnswer) -> str:
+        """The remote's own words in an answer, "" when it has none: one line, ≤ 300 characters, nothing secret."""
         ...
 
     def groups(self) -> Iterator[RemoteGroup]: ...

@@ -22,10 +22,17 @@ def on_first_contact() -> Iterator[None]:
         raise
 
 
-def works(reading: Callable[[], object]) -> bool:
-    """Whether the remote answers this reading. What stops the connection, or asks for a pause, is raised."""
+def works(reading: Callable[[], object], *, must_exist: bool = False) -> bool:
+    """Whether the remote answers this reading. What stops the connection, or asks for a pause, is raised.
+
+    `must_exist`: "not found" is raised, too, because every such remote has this address.
+    """
     try:
         reading()
+    except NotFound:
+        if must_exist:
+            raise
+        return False
     except (Refused, Incomplete):
         return False
     return True

@@ -19,23 +19,28 @@ class Seen:
         return len(self._ids)
 
     def page(self, ids: Iterable[str]) -> None:
-        """Take in a page. Raises `Incomplete` when one of its rows came before: the list moved, or a page came twice."""
-        self._pages += 1
-        if self._pages > MAX_PAGES:
-            raise Incomplete(Reason.TOO_MANY_PAGES, pages=MAX_PAGES)
+        """Raises `Incomplete` when one of its rows came before: a page came twice, or the list moved."""
+        self._count_page()
         for each in ids:
-            if each in self._ids:
-                raise Incomplete(Reason.PAGE_REPEATED, page=self._pages)
-            self._ids.add(each)
+            self.row(each)
+
+    def row(self, row_id: str) -> None:
+        """Take in one row of a list that comes whole. Raises `Incomplete` when it came before."""
+        if row_id in self._ids:
+            raise Incomplete(Reason.PAGE_REPEATED, page=self._pages)
+        self._ids.add(row_id)
 
     def page_of_moving_list(self, ids: Iterable[str]) -> set[str]:
-        """Like `page`, for a list whose order follows activity: the new ids. Only a page without any new id is repeated."""
-        self._pages += 1
+        """The new ids of a page of a list whose order follows activity: only a page without any is refused."""
+        self._count_page()
         given = set(ids)
-        if self._pages > MAX_PAGES:
-            raise Incomplete(Reason.TOO_MANY_PAGES, pages=MAX_PAGES)
         new = given - self._ids
         if given and not new:
             raise Incomplete(Reason.PAGE_REPEATED, page=self._pages)
         self._ids |= new
         return new
+
+    def _count_page(self) -> None:
+        self._pages += 1
+        if self._pages > MAX_PAGES:
+            raise Incomplete(Reason.TOO_MANY_PAGES, pages=MAX_PAGES)

@@ -1,4 +1,4 @@
-"""JSON values of a remote as ours, tolerantly: unknown keys are ignored, missing keys, nulls and wrong types are "not said".
+"""JSON values of a remote as ours: missing keys, nulls and wrong types are "not said", unknown keys are ignored.
 
 Only ids are strict: a row that cannot be named could be any row, so nothing may be concluded from such a reading.
 """
@@ -71,7 +71,7 @@ def instant(value: Mapping[str, Json], key: str) -> datetime | None:
 
 
 def kept(value: Mapping[str, Json], keys: Iterable[str]) -> dict[str, Json]:
-    """Those of `keys` that say something, as plain JSON: for attributes. Long texts are cut, data: pictures left out."""
+    """Those of `keys` that say something, as plain JSON: for attributes. Long texts are cut, pictures left out."""
     attributes: dict[str, Json] = {}
     for key in keys:
         found = value.get(key)

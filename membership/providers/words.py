@@ -1,51 +1,18 @@
-"""What a remote said, fit to be stored and shown: one line, short, without control characters and without our secrets."""
+"""A remote's answer without our own secrets in it, before any of its words are kept."""
 
-import json
-import unicodedata
+import dataclasses
 from collections.abc import Iterable
 
-from membership.providers.base import Json, RemoteAnswer
+from membership.providers.base import RemoteAnswer
 
-MAX_CHARS = 300
-HIDDEN = "[…]"
+HIDDEN = "[…]".encode()
 SHORTEST_SECRET = 4  # shorter ones would blank out ordinary words
-MAX_PARSED = 65_536
-KEYS = ("message", "error", "detail", "title", "details", "code")
 
 
-def said_in(answer: RemoteAnswer, *, secrets: Iterable[str] = ()) -> str:
-    """The message in an answer: of a JSON object or a bare string; "" for an empty body or a page of HTML."""
-    text = answer.text.strip()
-    if not text or text.startswith("<"):
-        return ""
-    return plain(_message(text), secrets=secrets)
-
-
-def plain(text: str, *, secrets: Iterable[str] = ()) -> str:
+def without_secrets(answer: RemoteAnswer, secrets: Iterable[str]) -> RemoteAnswer:
+    """The same answer; a remote that repeats a password or token in its message repeats nothing here."""
+    body = answer.body
     for secret in secrets:
         if len(secret) >= SHORTEST_SECRET:
-            text = text.replace(secret, HIDDEN)
-    # Category C: control characters, direction marks, surrogates, unassigned.
-    visible = "".join(" " if unicodedata.category(character).startswith("C") else character for character in text[:5000])
-    line = " ".join(visible.split())
-    return line if len(line) <= MAX_CHARS else line[: MAX_CHARS - 1] + "…"
-
-
-def _message(text: str) -> str:
-    if len(text) > MAX_PARSED:
-        return text
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return text
-    return _first_text(value)
-
-
-def _first_text(value: Json) -> str:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list):
-        return "; ".join(each for each in value if isinstance(each, str))
-    if isinstance(value, dict):
-        return next((found for key in KEYS if (found := _first_text(value.get(key)))), "")
-    return ""
+            body = body.replace(secret.encode("utf-8", "surrogatepass"), HIDDEN)
+    return answer if body is answer.body else dataclasses.replace(answer, body=body)

@@ -37,12 +37,12 @@ def _journal(server: "RemoteServer", request: Request) -> Json:
     return {"entries": [entry.to_json() for entry in entries if entry.seq > since]}
 
 
-def _clear_journal(server: "RemoteServer", request: Request) -> Json:
+def _clear_journal(server: "RemoteServer", _request: Request) -> Json:
     server.journal.clear()
     return {}
 
 
-def _faults(server: "RemoteServer", request: Request) -> Json:
+def _faults(server: "RemoteServer", _request: Request) -> Json:
     return {"faults": [fault.to_json() for fault in server.faults.all]}
 
 
@@ -54,7 +54,7 @@ def _add_faults(server: "RemoteServer", request: Request) -> Json:
     return _faults(server, request)
 
 
-def _clear_faults(server: "RemoteServer", request: Request) -> Json:
+def _clear_faults(server: "RemoteServer", _request: Request) -> Json:
     server.faults.clear()
     return {}
 
@@ -73,7 +73,7 @@ def _by_hand(server: "RemoteServer", request: Request) -> Json:
     return {"result": result}
 
 
-def _switches(server: "RemoteServer", request: Request) -> Json:
+def _switches(server: "RemoteServer", _request: Request) -> Json:
     return dataclasses.asdict(server.state.switches)
 
 

@@ -1,26 +1,26 @@
 """Faults that a sandbox server shows on demand.
 
 A fault is data: what it matches, how often, and what happens. A kind says two things: whether the request takes effect
-(each fault may overrule it with `effect=`), and how the answer is delivered. A new kind is one line in `KINDS` and, where
-no delivery fits, one function in `delivery.py`.
+(each fault may overrule it with `effect=`), and how the answer is delivered. A new kind is one line in `KINDS` and,
+where no delivery fits, one function in `delivery.py`.
 
-kind          effect  what the client sees                                              parameters (defaults)
-latency       yes     the answer later; adds to any other fault                         seconds (0.05)
-throttle      no      "too many requests" as this remote says it                        seconds (1), retry_after (header too)
-status        no      any status, body and headers                                      status (500), body, headers
-replace       yes     as `status`, after the effect                                     status (200), body, headers
-html          no      200 with an HTML page                                             status (200)
-bad_json      yes     the right status with JSON that ends early
-empty         yes     the right status with no body                                     status
-redirect      no      3xx with Location                                                 status (302), location
-lost_answer   yes     the connection closes, or is reset, without an answer             reset (False)
-drop_before   no      the same, but nothing was done                                    reset (False)
-truncated     yes     Content-Length promises more than comes; or a chunk that is cut   keep (0.5), chunked (False)
-hang          yes     nothing, until the client gives up or `seconds` are over          seconds (None)
-drip          yes     the answer byte by byte                                           part ("headers", "body"), interval_s (0.05)
-early_1xx     yes     an interim answer, then the real one                              status (103), count (1)
-two_answers   yes     the answer, and another one that nobody asked for                 status (200), body
-endless       yes     a body that does not end until the client closes                  limit_bytes (1 GiB)
+kind         effect  what the client sees                                             parameters (defaults)
+latency      yes     the answer later; adds to any other fault                        seconds (0.05)
+throttle     no      "too many requests" as this remote says it                       seconds (1), retry_after (False)
+status       no      any status, body and headers                                     status (500), body, headers
+replace      yes     as `status`, after the effect                                    status (200), body, headers
+html         no      200 with an HTML page                                            status (200)
+bad_json     yes     the right status with JSON that ends early
+empty        yes     the right status with no body                                    status
+redirect     no      3xx with Location                                                status (302), location
+lost_answer  yes     the connection closes, or is reset, without an answer            reset (False)
+drop_before  no      the same, but nothing was done                                   reset (False)
+truncated    yes     Content-Length promises more than comes; or a chunk that is cut  keep (0.5), chunked (False)
+hang         yes     nothing, until the client gives up or `seconds` are over         seconds (None)
+drip         yes     the answer byte by byte                                          part ("headers"), interval_s
+early_1xx    yes     an interim answer, then the real one                             status (103), count (1)
+two_answers  yes     the answer, and another one that nobody asked for                status (200), body
+endless      yes     a body that does not end until the client closes                 limit_bytes (1 GiB)
 """
 
 import re
@@ -142,7 +142,7 @@ def answer_for(fault: Fault, right: Answer | None, throttled: Callable[[float, b
 
 
 def _given(default_status: int) -> Callable[[Fault, Answer | None], Answer]:
-    def make(fault: Fault, right: Answer | None) -> Answer:
+    def make(fault: Fault, _right: Answer | None) -> Answer:
         status = int(fault.params.get("status", default_status))
         body = fault.params.get("body", "")
         headers = [(str(key), str(value)) for key, value in fault.params.get("headers", ())]
@@ -159,11 +159,11 @@ def _given(default_status: int) -> Callable[[Fault, Answer | None], Answer]:
     return make
 
 
-def _html(fault: Fault, right: Answer | None) -> Answer:
+def _html(fault: Fault, _right: Answer | None) -> Answer:
     return text_answer(int(fault.params.get("status", 200)), HTML, "text/html; charset=utf-8")
 
 
-def _bad_json(fault: Fault, right: Answer | None) -> Answer:
+def _bad_json(_fault: Fault, right: Answer | None) -> Answer:
     right = right if right is not None else json_answer(200, {"id": 42})
     return Answer(right.status, right.body[: max(1, len(right.body) // 2)], right.headers)
 
@@ -172,7 +172,7 @@ def _empty(fault: Fault, right: Answer | None) -> Answer:
     return empty_answer(int(fault.params.get("status", right.status if right is not None else 200)))
 
 
-def _redirect(fault: Fault, right: Answer | None) -> Answer:
+def _redirect(fault: Fault, _right: Answer | None) -> Answer:
     location = str(fault.params.get("location", "/elsewhere"))
     return empty_answer(int(fault.params.get("status", 302)), [("Location", location)])
 

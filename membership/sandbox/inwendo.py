@@ -4,7 +4,7 @@ Source: the vendor's reference pages for chatroom_participant, chatroom, crmpeop
 """
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -39,12 +39,14 @@ class InwendoServer(RemoteServer):
         session = self._session(request)
         return None if session is not None and session.valid else self._not_signed_in()
 
-    def no_route(self, request: Request, *, other_method: bool) -> Answer:
+    def no_route(self, _request: Request, *, other_method: bool) -> Answer:
         return error(405, "Method Not Allowed") if other_method else error(404, "No route found")
 
     def throttled(self, seconds: float, retry_after: bool) -> Answer:
         # No limit is documented: a plain 429.
-        return json_answer(429, {"title": "Too Many Requests"}, [("Retry-After", f"{seconds:g}")] if retry_after else ())
+        return json_answer(
+            429, {"title": "Too Many Requests"}, [("Retry-After", f"{seconds:g}")] if retry_after else ()
+        )
 
     def finish(self, request: Request, answer: Answer) -> Answer:
         if request.header("x-iw-convert-to-camel-case") == "1" and answer.body:
@@ -56,10 +58,12 @@ class InwendoServer(RemoteServer):
     @route("GET", PARTICIPANTS)
     def list_participants(self, request: Request) -> Answer:
         switches, rows = self.state.switches, self.state.participants
-        given = {key: request.first(key) for key in ("chatroom", "person", "company", "eventSignUp") if request.has(key)}
+        given = {
+            key: request.first(key) for key in ("chatroom", "person", "company", "eventSignUp") if request.has(key)
+        }
         if (given or request.has("deleted")) and not switches.scope_list:
             return error(403, "SCOPE_LIST is missing")
-        found: Iterable[Participant] = rows
+        found: Collection[Participant] = rows
         for key in ("chatroom", "person"):
             if key in given:
                 found = rows.where(key, _number(given[key]))
@@ -120,7 +124,7 @@ class InwendoServer(RemoteServer):
         return json_answer(200, self._forms.detail(self.state.change_by_hand(row.id, **values)))
 
     @route("DELETE", PARTICIPANTS + "/{id}")
-    def remove_participant(self, request: Request, identifier: str) -> Answer:
+    def remove_participant(self, _request: Request, identifier: str) -> Answer:
         row, switches = self._participant(identifier), self.state.switches
         if row.deleted and switches.second_delete != "again":
             return error(404, "Not Found") if switches.second_delete == "not_found" else error(400, "Already deleted")
@@ -137,7 +141,7 @@ class InwendoServer(RemoteServer):
     def list_rooms(self, request: Request) -> Answer:
         if not self.state.switches.room_list:
             return self.no_route(request, other_method=False)
-        found: Iterable[Room] = self.state.rooms
+        found: Collection[Room] = self.state.rooms
         if request.has("deleted"):
             wanted = request.first("deleted").lower() in ("1", "true")
             found = [room for room in found if room.deleted == wanted]
@@ -153,7 +157,7 @@ class InwendoServer(RemoteServer):
         return json_answer(200, self._forms.room(room))
 
     @route("GET", ROOMS + "/{id}")
-    def get_room(self, request: Request, identifier: str) -> Answer:
+    def get_room(self, _request: Request, identifier: str) -> Answer:
         return json_answer(200, self._forms.room(self._room(identifier)))
 
     @route("PUT", ROOMS + "/{id}")
@@ -191,7 +195,7 @@ class InwendoServer(RemoteServer):
         return json_answer(200, self._forms.person(person))
 
     @route("GET", "/api/crm/crmpeople/{id}")
-    def get_person(self, request: Request, identifier: str) -> Answer:
+    def get_person(self, _request: Request, identifier: str) -> Answer:
         person = self.state.people.get(_number(identifier))
         return json_answer(200, self._forms.person(person)) if person is not None else error(404, "Not Found")
 
@@ -264,7 +268,7 @@ class InwendoServer(RemoteServer):
         return room
 
     def _page(
-        self, request: Request, rows: Iterable[Row], form: Callable[[Row], Json], text: Callable[[Row], str]
+        self, request: Request, rows: Collection[Row], form: Callable[[Row], Json], text: Callable[[Row], str]
     ) -> Answer:
         """One page of rows, counted from 0. Without an order: as they were made."""
         sought = request.first("searchString").casefold()
@@ -286,8 +290,7 @@ class InwendoServer(RemoteServer):
             return error(400, "page: Out of range")
         headers = []
         if request.has("withMaxPageNumber"):
-            total = len(rows) if hasattr(rows, "__len__") else 0
-            headers.append(("X-IW-Max-Page-Number", str(max(1, -(-total // size)))))
+            headers.append(("X-IW-Max-Page-Number", str(max(1, -(-len(rows) // size)))))
         return json_answer(200, [form(row) for row in found], headers)
 
 

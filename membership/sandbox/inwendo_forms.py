@@ -4,19 +4,20 @@ import re
 from collections.abc import Mapping
 
 from membership.sandbox.inwendo_state import WRITABLE, Company, InwendoState, Participant, Person, Room, Session, User
+from membership.sandbox.state import words
 from membership.sandbox.wire import Json
 
 NEWER = ("nickname", "preferred_color_hex", "avatar_token")  # missing in the older version of the pages
-LIST_KEYS = (
+LIST_KEYS = words(
     "id participant_type first_name last_name nickname preferred_color_hex avatar_token last_read_at"
     " room_admin can_write is_muted created updated deleted name image_url"
-).split()
-DETAIL_KEYS = (
+)
+DETAIL_KEYS = words(
     "id participant_type chatroom first_name last_name nickname preferred_color_hex avatar_token last_read_at"
     " room_admin can_write is_muted auto_created auto_reply ai_auto_close_secret_word ai_prompt"
     " ai_number_of_context_messages created updated deleted name image_url"
-).split()
-EMBEDDED_KEYS = [key for key in DETAIL_KEYS if key != "chatroom"]
+)
+EMBEDDED_KEYS = tuple(key for key in DETAIL_KEYS if key != "chatroom")
 ROOM_KEYS = ("id", "created", "updated", "deleted", "name", "image_url")
 
 
@@ -41,9 +42,7 @@ class Forms:
             "id": room.id,
             "token": room.token,
             "notification_token": room.notification_token,
-            "participants": [
-                self._participant(row, EMBEDDED_KEYS) for row in rows if embed_deleted or not row.deleted
-            ],
+            "participants": [self._participant(row, EMBEDDED_KEYS) for row in rows if embed_deleted or not row.deleted],
             **self.room_listed(room),
         }
 
@@ -98,7 +97,7 @@ class Forms:
             "start_in_vpn": False,
         }
 
-    def _participant(self, row: Participant, keys: list[str]) -> Json:
+    def _participant(self, row: Participant, keys: tuple[str, ...]) -> Json:
         is_older = self._state.switches.doc_version == "older"
         form: dict[str, Json] = {}
         for key in keys:

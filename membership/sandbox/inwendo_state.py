@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from membership.sandbox.state import State, Switches, Table
+from membership.sandbox.state import State, Switches, Table, words
 from membership.sandbox.store import Store
 from membership.sandbox.wire import Json
 
@@ -148,8 +148,10 @@ class Session:
 
 class InwendoState(State):
     BY_HAND = frozenset(
-        "add_room add_person add_company add_user add_participant remove_by_hand erase_by_hand change_by_hand"
-        " archive_room rename_room change_person revoke_all issue_session issue_api_key".split()
+        words(
+            "add_room add_person add_company add_user add_participant remove_by_hand erase_by_hand change_by_hand"
+            " archive_room rename_room change_person revoke_all issue_session issue_api_key"
+        )
     )
     switches: InwendoSwitches
 
@@ -204,7 +206,9 @@ class InwendoState(State):
         with self.changing():
             return self.users.put(User(self.users.next_id(), name, username, email, password, crm_person))
 
-    def add_participant(self, room: int, *, person: int | None = None, id: int | None = None, **values: Any) -> Participant:
+    def add_participant(
+        self, room: int, *, person: int | None = None, id: int | None = None, **values: Any
+    ) -> Participant:
         """A new row; names are the person's unless given. `values`: any other field of `Participant`."""
         with self.changing():
             known = self.people.get(person) if person is not None else None
@@ -258,7 +262,9 @@ class InwendoState(State):
 
     def issue_api_key(self, user: int, *, key: str | None = None) -> Session:
         """A key for the header x-iw-jwt-token."""
-        return self._issue(user, key or f"eyJhbGciOiJIUzI1NiJ9.{secrets.token_urlsafe(24)}.sandbox", 1e9, is_api_key=True)
+        return self._issue(
+            user, key or f"eyJhbGciOiJIUzI1NiJ9.{secrets.token_urlsafe(24)}.sandbox", 1e9, is_api_key=True
+        )
 
     def revoke_all(self) -> None:
         """No session and no API key is accepted any more."""

@@ -7,6 +7,7 @@ import threading
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, ClassVar
 
 from membership.sandbox import control, delivery
@@ -69,13 +70,14 @@ class RemoteServer(ABC):
         """Look at limits and credentials before any route. An answer ends the request."""
 
     @abstractmethod
-    def no_route(self, request: Request, *, other_method: bool) -> Answer: ...
+    def no_route(self, _request: Request, *, other_method: bool) -> Answer: ...
 
     @abstractmethod
     def throttled(self, seconds: float, retry_after: bool) -> Answer: ...
 
     def finish(self, request: Request, answer: Answer) -> Answer:
-        """The last word on an answer, errors too."""
+        """The last word on an answer, errors too. Most remotes have none."""
+        del request
         return answer
 
     # life
@@ -156,9 +158,7 @@ class RemoteServer(ABC):
         try:
             with sock.makefile("rb") as stream:
                 while not self._stopping.is_set():
-                    request = read_request(
-                        stream, peer, go_on=lambda: sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-                    )
+                    request = read_request(stream, peer, go_on=lambda: sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n"))
                     if request is None or not self._exchange(sock, request):
                         break
         except BadRequest as error:
@@ -168,13 +168,14 @@ class RemoteServer(ABC):
         finally:
             with self._lock:
                 self._open.pop(sock, None)
-            _close(sock)
+            with suppress(OSError):
+                sock.close()  # no shutdown(): with SO_LINGER 0, close() alone is what sends the reset
 
     def _exchange(self, sock: socket.socket, request: Request) -> bool:
         if request.segments[:1] == (control.ROOT,):
             answer = self._control(request)
             return delivery.whole(Exchange(sock, answer, request.keep_alive, self._stopping, NO_FAULT))
-        is_sign_in = any(request.path.startswith(path) for path in self.sign_in_paths)
+        is_sign_in = request.path in self.sign_in_paths
         entry = self.journal.begin(request, time=self.state.now(), is_sign_in=is_sign_in)
         picked = self.faults.pick(request)
         for late in [fault for fault in picked if fault.kind == "latency"]:
@@ -188,11 +189,10 @@ class RemoteServer(ABC):
     def _settle(self, request: Request, entry: Entry, fault: Fault | None) -> Answer:
         """Effect and journal entry in one transaction, ended before anything is sent."""
         with self.state.changing():
-            right = self.handle(request) if fault is None or fault.effect else None
             if fault is None:
-                assert right is not None
-                answer = right
+                answer = self.handle(request)
             else:
+                right = self.handle(request) if fault.effect else None
                 answer = answer_for(fault, right, self.throttled)
                 entry.fault = fault.kind
             if fault is None or fault.kind not in ("lost_answer", "drop_before", "hang"):
@@ -218,15 +218,5 @@ def _match(pattern: Sequence[str], segments: Sequence[str]) -> list[str] | None:
 
 
 def _send_quietly(sock: socket.socket, data: bytes) -> None:
-    try:
+    with suppress(OSError):  # the client left
         sock.sendall(data)
-    except OSError:
-        pass  # the client left
-
-
-def _close(sock: socket.socket) -> None:
-    # No shutdown() here: with SO_LINGER 0, close() alone is what sends the reset.
-    try:
-        sock.close()
-    except OSError:
-        pass

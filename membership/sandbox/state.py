@@ -16,13 +16,18 @@ Key = int | str
 Row = TypeVar("Row")
 
 
+def words(text: str, between: str | None = None) -> tuple[str, ...]:
+    """A list of words that reads as words."""
+    return tuple(text.split(between))
+
+
 class Table(Generic[Row]):
     """Rows by key, in the order of creation, with an index for each of `indexes`."""
 
     def __init__(self, name: str, row_type: type[Row], key: str = "id", indexes: tuple[str, ...] = ()) -> None:
         self.name = name
         self.rows: dict[Key, Row] = {}
-        self.on_change: Callable[[str, Key, Json | None], None] = lambda *change: None
+        self.on_change: Callable[[str, Key, Json | None], None] = lambda *_change: None
         self._row_type = row_type
         self._fields = tuple(field.name for field in dataclasses.fields(row_type))  # type: ignore[arg-type]
         self._key = key
@@ -63,6 +68,9 @@ class Table(Generic[Row]):
 
     def __iter__(self) -> Iterator[Row]:
         return iter(self.rows.values())
+
+    def __contains__(self, row: object) -> bool:
+        return row in self.rows.values()
 
     def __len__(self) -> int:
         return len(self.rows)

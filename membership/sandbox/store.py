@@ -1,8 +1,8 @@
 """Where a sandbox server keeps its state between starts: one SQLite file a remote.
 
 Rows are JSON texts under (table, key). Everything one request changed, and its journal entry, is one transaction that
-ends before the answer leaves: after a kill -9 each effect is there wholly or not at all. (synchronous NORMAL in WAL mode
-loses nothing when the process dies; a power cut may cost the last moments, which a sandbox can bear.)
+ends before the answer leaves: after a kill -9 each effect is there wholly or not at all. (synchronous NORMAL in WAL
+mode loses nothing when the process dies; a power cut may cost the last moments, which a sandbox can bear.)
 """
 
 import json
@@ -23,15 +23,18 @@ PUT = "INSERT INTO rows (tab, key, body) VALUES (?, ?, ?) ON CONFLICT (tab, key)
 
 
 class Store:
-    """One file. Safe for threads."""
+    """One file. Safe for threads. Raises OSError when the file cannot be opened."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=NORMAL")
-        self._db.executescript(SCHEMA)
+        try:
+            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=NORMAL")
+            self._db.executescript(SCHEMA)
+        except sqlite3.Error as error:
+            raise OSError(f"{path}: {error}") from error
 
     def rows(self) -> Iterator[tuple[str, Json, Json]]:
         """(table, key, row) in the order of creation."""

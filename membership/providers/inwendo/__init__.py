@@ -10,5 +10,5 @@ __all__ = ["OPTIONS", "SECRETS", "build"]
 
 
 def build(door: Door, store: CredentialStore, options: Mapping[str, str], now: Callable[[], float]) -> Provider:
-    """The provider of one connection. No answer of inwendo needs a clock."""
-    return Inwendo(door, store, options)
+    """The provider of one connection."""
+    return Inwendo(door, store, options, now)

@@ -4,11 +4,11 @@ The base URL is the customer's own host. Facts, each with its source and mark, a
 """
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from membership.errors import Reason
-from membership.providers import answers, values, words
+from membership.providers import answers, strict_json, values, words
 from membership.providers.base import (
     AccountRef,
     Ambiguous,
@@ -35,7 +35,8 @@ from membership.providers.checking import on_first_contact, works
 from membership.providers.errors import Incomplete, Misconfigured, NotFound, NotSignedIn, Refused
 from membership.providers.inwendo.fields import OPTIONS, SECRETS, room_ids
 from membership.providers.inwendo.reading import PARTICIPANT, PEOPLE, ROOM, USERS, InwendoReadings
-from membership.providers.judging import judge_common
+from membership.providers.judging import judge_common, said
+from membership.providers.options import with_defaults
 
 LOGINS = ("api", "logins")  # never ("api", "logins", "delete"): that removes the account's own log-in, it is no log-out
 SESSIONS = ("api", "sessions")
@@ -54,10 +55,13 @@ class Inwendo:
     options = OPTIONS
     secrets = SECRETS
 
-    def __init__(self, door: Door, store: CredentialStore, options: Mapping[str, str]) -> None:
+    def __init__(
+        self, door: Door, store: CredentialStore, options: Mapping[str, str], now: Callable[[], float]
+    ) -> None:
         self._door = door
         self._store = store
-        self._options = {field.key: options.get(field.key, "") or field.default for field in OPTIONS}
+        self._now = now
+        self._options = with_defaults(OPTIONS, options)
         self._by_log_in = self._options["auth"] == "login"
         self.capabilities = Capabilities(
             places=Places.REMOTE, renewable=self._by_log_in, rows_name_accounts=False, lists_groups=False
@@ -83,10 +87,14 @@ class Inwendo:
         """
         make = camel_body if self._options["body_style"] == "camel" else documented_body
         data = make(group, account, wanted, self._options["participant_type"])
-        return (RemoteCall("POST", PARTICIPANT, query=self._client_ids, body={"data": data}, headers=answers.JSON_BODY),)
+        body = {"data": data}
+        return (RemoteCall("POST", PARTICIPANT, query=self._client_ids, body=body, headers=answers.JSON_BODY),)
 
     def remove(self, participant: ParticipantRef) -> tuple[RemoteCall, ...]:
-        """The row itself, no body. Source: vendor's reference page DELETE /api/chat/chatroom_participant/{identifier}."""
+        """The row itself, no body.
+
+        Source: vendor's reference page DELETE /api/chat/chatroom_participant/{identifier}.
+        """
         return (RemoteCall("DELETE", (*PARTICIPANT, participant.remote_id), query=self._client_ids),)
 
     # judgement
@@ -107,12 +115,13 @@ class Inwendo:
 
     def said(self, answer: RemoteAnswer) -> str:
         """The remote's own words: the error header's messages, else the body's."""
-        header = answer.headers.get("x-iw-error-json", "").strip()
-        in_header = words.said_in(RemoteAnswer(answer.status, {}, header.encode()), secrets=self._secrets())
-        return in_header if in_header not in ("", "[]") else words.said_in(answer, secrets=self._secrets())
+        return said(self._scrubbed(with_header_message(answer)))
+
+    def _scrubbed(self, answer: RemoteAnswer) -> RemoteAnswer:
+        return words.without_secrets(answer, map(self._store.get, ("session_id", "api_key", "password")))
 
     def _raise_common(self, call: RemoteCall, answer: RemoteAnswer) -> None:
-        judge_common(call, answer)
+        judge_common(self._scrubbed(with_header_message(answer)), call.is_write, now=self._now())
         if answer.status == 401:
             if self._by_log_in:
                 raise NotSignedIn(Reason.TOKEN_NOT_ACCEPTED)
@@ -128,6 +137,8 @@ class Inwendo:
             yield reader
 
     def _raise_unread(self, call: RemoteCall, answer: RemoteAnswer) -> None:
+        if answer.status == 403:
+            raise Incomplete(Reason.WEAK_TOKEN, status=403, said=self.said(answer))
         self._raise_common(call, answer)
         if answer.status in (404, 410):
             raise NotFound(Reason.NOT_FOUND, status=answer.status, said=self.said(answer))
@@ -173,7 +184,7 @@ class Inwendo:
         call = RemoteCall("POST", LOGINS, body={"login": login}, headers=answers.JSON_BODY)
         self._store.note_sign_in()
         answer = by_error_code(self._door.send(call, credentials={}))
-        judge_common(call, answer)
+        judge_common(self._scrubbed(with_header_message(answer)), call.is_write, now=self._now())
         if answer.status == 404:
             raise Misconfigured(Reason.WRONG_ADDRESS)
         if answer.status != 200:
@@ -193,7 +204,7 @@ class Inwendo:
         with on_first_contact():
             if self._by_log_in:
                 self._check_session()
-            reads_people = works(lambda: self._readings.first_page(PEOPLE))
+            reads_people = works(lambda: self._readings.first_page(PEOPLE), must_exist=True)
         lists_rooms = works(lambda: self._readings.first_page(ROOM))
         own: list[str | None] = []
         reads_users = works(lambda: own.append(self._own_person()))
@@ -236,15 +247,22 @@ class Inwendo:
             raise NotSignedIn(Reason.TOKEN_NOT_ACCEPTED)
         return {SESSION_HEADER if self._by_log_in else API_KEY_HEADER: token}
 
-    def _secrets(self) -> tuple[str, ...]:
-        return tuple(self._store.get(key) for key in ("session_id", "api_key", "password"))
-
 
 def by_error_code(answer: RemoteAnswer) -> RemoteAnswer:
     """The answer with the status that its error header says, if that is one of an error."""
     code = answer.headers.get(ERROR_CODE, "").strip()
     is_error = len(code) == 3 and code.isascii() and code.isdigit() and code[0] in "45"
     return dataclasses.replace(answer, status=int(code)) if is_error else answer
+
+
+def with_header_message(answer: RemoteAnswer) -> RemoteAnswer:
+    """The answer with the messages of its error header, if it has some, in place of the body's."""
+    try:
+        messages = strict_json.loads(answer.headers.get("x-iw-error-json", "").encode("latin-1", "replace"))
+    except strict_json.NotStrictJson:
+        return answer
+    texts = [text for text in messages if isinstance(text, str) and text] if isinstance(messages, list) else []
+    return dataclasses.replace(answer, body="; ".join(texts).encode()) if texts else answer
 
 
 def removal_is_proven(call: RemoteCall, given: Mapping[str, Json]) -> bool:

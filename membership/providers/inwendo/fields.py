@@ -15,7 +15,7 @@ def rooms_check(value: str) -> Reason | None:
     return None if all(is_sendable_id(room) for room in room_ids(value)) else Reason.BAD_VALUE
 
 
-OPTIONS = (
+OPTIONS: tuple[OptionField, ...] = (
     OptionField(
         "auth",
         "How to sign in",
@@ -45,7 +45,7 @@ OPTIONS = (
     OptionField(
         "body_style",
         "How additions are written",
-        help="As on the vendor's reference page, or in camelCase with bare ids, as the vendor's own tests write elsewhere.",
+        help="As on the vendor's reference page, or in camelCase with bare ids as in the vendor's own tests.",
         default="documented",
         choices=("documented", "camel"),
     ),
@@ -60,7 +60,7 @@ OPTIONS = (
     OptionField("package_id", "Package id", help="Sent as iw-package-id. Empty: not sent.", check=plain_text),
 )
 
-SECRETS = (
+SECRETS: tuple[OptionField, ...] = (
     OptionField("password", "Password", help="To sign in by log-in.", check=plain_text),
     OptionField("api_key", "API key", help="To sign in by API key.", check=header_value),
 )

@@ -3,6 +3,7 @@
 Two versions of the vendor's pages exist, and neither says what may be null: every field but the id may be missing.
 """
 
+import re
 from collections.abc import Mapping
 
 from membership.providers import values
@@ -11,6 +12,8 @@ from membership.providers.base import Json, RemoteAccount, RemoteGroup, RemotePa
 # Secret by their nature: whoever knows them can join, be served pictures, or steer the assistant.
 ROOM_SECRETS = ("token", "notification_token")
 PARTICIPANT_SECRETS = ("avatar_token", "ai_prompt", "ai_auto_close_secret_word")
+
+EMAIL = re.compile(r"[^@\s/<>]+@[^@\s/<>]+\.[^@\s/<>]+")
 
 ROOM_ATTRIBUTES = ("image_url", "created", "updated")
 PARTICIPANT_ATTRIBUTES = (
@@ -113,5 +116,4 @@ def contact_email(given: Mapping[str, Json]) -> str | None:
 
 
 def looks_like_email(candidate: str) -> bool:
-    local, at, domain = candidate.rpartition("@")
-    return bool(local and at and "." in domain) and not any(character.isspace() or character in "/<>" for character in candidate)
+    return EMAIL.fullmatch(candidate) is not None

@@ -1,10 +1,11 @@
 """What inwendo tells about rooms, people and participants, each list read to its proven end."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
+from itertools import islice
 
 from membership.errors import Reason
-from membership.providers import values
+from membership.providers import answers, values
 from membership.providers.base import (
     AccountRef,
     Ambiguous,
@@ -18,7 +19,7 @@ from membership.providers.base import (
     RemoteParticipant,
     RemotePlace,
 )
-from membership.providers.errors import Incomplete, NotFound, OutcomeUnknown, Refused
+from membership.providers.errors import Incomplete, NotFound, OutcomeUnknown, ProviderError, Refused
 from membership.providers.inwendo import parse
 from membership.providers.paging import Seen
 
@@ -29,6 +30,11 @@ USERS = ("api", "users")
 
 PAGE_SIZE = 200  # the documented maximum
 DEFAULT_PAGE_SIZE = 50  # the documented default: what a server that ignores `pageSize` would give
+
+USER_PAGES = 3
+
+# What a page past the end answers is not documented: an empty list, or one of these.
+PAST_THE_END = frozenset({400, 404, 416})
 
 Query = tuple[tuple[str, str], ...]
 Open = Callable[[RemoteCall], AbstractContextManager[Reader]]
@@ -54,8 +60,8 @@ class InwendoReadings:
         listed = self._pages(ROOM)
         try:
             first = next(listed, [])
-        except Refused as error:
-            if not self.list_is_missing(error):
+        except (Refused, Incomplete) as error:
+            if not self._is_list_missing(error):
                 raise
             yield from self._tracked_rooms()
             return
@@ -63,10 +69,10 @@ class InwendoReadings:
         for page in listed:
             yield from map(parse.room, page)
 
-    def list_is_missing(self, error: Refused) -> bool:
-        """Whether the refusal only means that the undocumented list is not for us."""
+    def _is_list_missing(self, error: ProviderError) -> bool:
+        """Whether the error only means that the undocumented list is not there, or not for us."""
         missing = isinstance(error, NotFound) or error.params.get("status") == 405
-        return missing or (error.reason is Reason.FORBIDDEN and bool(self._rooms))
+        return missing or (error.reason is Reason.WEAK_TOKEN and bool(self._rooms))
 
     def _tracked_rooms(self) -> Iterator[RemoteGroup]:
         if not self._rooms:
@@ -80,13 +86,18 @@ class InwendoReadings:
     def get_group(self, group: GroupRef) -> RemoteGroup:
         """Source: vendor's reference page GET /api/chat/chatroom/{identifier}."""
         with self._open_room(group) as reader:
-            found = parse.room(reader.json())
+            found = parse.room(answers.whole(reader))
         if found.remote_id != group.remote_id:
-            raise OutcomeUnknown(Reason.ANSWER_UNEXPECTED)
+            raise OutcomeUnknown(Reason.ANSWER_UNEXPECTED, status=200)
         return found
 
-    def _open_room(self, group: GroupRef) -> AbstractContextManager[Reader]:
-        return self._open(RemoteCall("GET", (*ROOM, group.remote_id), query=self._client_ids))
+    @contextmanager
+    def _open_room(self, group: GroupRef) -> Iterator[Reader]:
+        try:
+            with self._open(RemoteCall("GET", (*ROOM, group.remote_id), query=self._client_ids)) as reader:
+                yield reader
+        except NotFound as error:
+            raise NotFound(Reason.GROUP_NOT_FOUND, **error.params) from error
 
     # participants
 
@@ -97,14 +108,11 @@ class InwendoReadings:
 
     def _embedded(self, group: GroupRef) -> Iterator[Json]:
         """The rows inside the room: they have all fields, and come unpaged."""
-        try:
-            with self._open_room(group) as reader:
-                seen = Seen()
-                for row in reader.items("participants.item"):
-                    seen.page([parse.row_id(row)])
-                    yield row
-        except NotFound as error:
-            raise NotFound(Reason.GROUP_NOT_FOUND) from error
+        with self._open_room(group) as reader:
+            seen = Seen()
+            for row in reader.items("participants.item"):
+                seen.row(parse.row_id(row))
+                yield row
 
     def _listed(self, group: GroupRef) -> Iterator[Json]:
         """Source: vendor's reference page GET /api/chat/chatroom_participant, filter `chatroom`."""
@@ -113,14 +121,8 @@ class InwendoReadings:
             found_any = found_any or bool(page)
             yield from page
         if not found_any:
-            self._require(group)
-
-    def _require(self, group: GroupRef) -> None:
-        """A filter by a room that is gone answers an empty list, too: ask for the room itself."""
-        try:
+            # A filter by a room that is gone answers an empty list, too: ask for the room itself.
             self.get_group(group)
-        except NotFound as error:
-            raise NotFound(Reason.GROUP_NOT_FOUND) from error
 
     def find(self, group: GroupRef, subjects: Sequence[ParticipantRef]) -> dict[str, RemoteParticipant | None]:
         now_there = {row.remote_id: row for row in self.participants(group)}
@@ -133,7 +135,7 @@ class InwendoReadings:
         wanted = (("chatroom", group.remote_id), ("person", account.remote_id))
         rows = [row for page in self._pages(PARTICIPANT, wanted, client_ids=True) for row in page]
         if not rows:
-            self._require(group)
+            self.get_group(group)  # as above
         living = [parse.participant(row, account_id=account.remote_id) for row in rows if not parse.is_deleted(row)]
         new = [row for row in living if row.remote_id not in known]
         if len(new) > 1:
@@ -161,8 +163,8 @@ class InwendoReadings:
         return emails
 
     def person_of(self, username: str) -> str | None:
-        """The person behind a log-in name."""
-        for page in self._pages(USERS, (("searchString", username),)):
+        """The person behind a log-in name, looked for among the first users: what a search looks at is unknown."""
+        for page in islice(self._pages(USERS), USER_PAGES):
             for person_id in filter(None, (parse.user_person(row, username) for row in page)):
                 return person_id
         return None
@@ -203,8 +205,10 @@ class InwendoReadings:
     def _require_end(self, path: tuple[str, ...], query: Query, seen: Seen, number: int) -> None:
         try:
             page = self._page(path, query, number=number, size=PAGE_SIZE)
-        except Refused:
-            return  # what a page past the end answers is not documented: an empty list, or an error
+        except Refused as error:
+            if error.params.get("status") in PAST_THE_END:
+                return
+            raise
         seen.page(map(parse.row_id, page))
         if page:
             raise Incomplete(Reason.PAGE_SHORT, page=number)

@@ -1,0 +1,202 @@
+"""What all lists and pages of the panel have in common: rights, visibility, POST for every change.
+
+The stock pages that add, edit and delete rows are closed: mirrored rows are changed by previews, the rest by services.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils.functional import Promise
+from django.utils.html import format_html
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST
+from unfold.admin import ModelAdmin
+from unfold.views import ChangeList
+
+from membership.admin import cells
+from membership.errors import MusterbookError, NotAllowed, Reason
+from membership.models import Connection, has_right, visible_to
+from membership.sentences import say
+from membership.services import inert
+from membership.vocab import Right
+
+Text = str | Promise
+ROWS = 50
+
+
+def visible_systems(request: HttpRequest) -> list[Connection]:
+    """The systems that the user may see, read once a request: for filters and for "as of"."""
+    found = getattr(request, "_panel_systems", None)
+    if found is None:
+        rows = Connection.objects.only("pk", "name", "provider", "read_at", "state")
+        found = list(visible_to(rows, request.user))
+        request._panel_systems = found  # type: ignore[attr-defined]
+    return found
+
+
+def refuse(request: HttpRequest, error: MusterbookError) -> None:
+    """Tell on the next page why nothing was done."""
+    messages.error(request, inert.shown(say(error)))
+
+
+class PanelChangeList(ChangeList):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.title = capfirst(self.opts.verbose_name_plural)
+
+
+class PanelAdmin(ModelAdmin):
+    """A list and a page of rows that nobody edits in place."""
+
+    right: ClassVar[Right] = Right.SEE
+    page_template: ClassVar[str] = ""
+    posts: ClassVar[Mapping[str, Right]] = {}
+    """`{name: right}` of what can be done on a row's page; each has a method `do_<name>(request, row)`."""
+    lead: ClassVar[Text] = ""
+    """One sentence below the list's title."""
+    search_help_text: ClassVar[Text] = gettext_lazy("Search")
+    is_mirrored: ClassVar[bool] = False
+    """Whether the list tells what remotes say, so that it must say how old that is."""
+
+    list_per_page = ROWS
+    show_full_result_count = False
+    list_display_links = None
+    change_list_template = "membership/list.html"
+    actions_selection_counter = True
+
+    # --- rights -------------------------------------------------------------------------------------------------------
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return has_right(request.user, self.right)
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return has_right(request.user, self.right)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_act_permission(self, request: HttpRequest) -> bool:
+        return has_right(request.user, Right.ACT)
+
+    def has_refresh_permission(self, request: HttpRequest) -> bool:
+        return has_right(request.user, Right.REFRESH)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        return visible_to(super().get_queryset(request), request.user)
+
+    # --- stock pages are closed ---------------------------------------------------------------------------------------
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        raise PermissionDenied
+
+    def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        raise PermissionDenied
+
+    def history_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        raise PermissionDenied
+
+    # --- addresses ----------------------------------------------------------------------------------------------------
+    def get_urls(self) -> list[URLPattern]:
+        prefix = f"{self.opts.app_label}_{self.opts.model_name}"
+        own = self.own_urls(prefix)
+        if self.page_template:
+            own.append(path("<int:pk>/", self.admin_site.admin_view(self.page_view), name=f"{prefix}_page"))
+        for name in self.posts:
+            view = self.admin_site.admin_view(require_POST(self._poster(name)))
+            own.append(path(f"<int:pk>/{name}/", view, name=f"{prefix}_{name}"))
+        return own + super().get_urls()
+
+    def own_urls(self, prefix: str) -> list[URLPattern]:
+        return []
+
+    def _poster(self, name: str) -> Callable[..., HttpResponse]:
+        def post_view(request: HttpRequest, pk: int) -> HttpResponse:
+            if not has_right(request.user, self.posts[name]):
+                raise NotAllowed(Reason.NO_RIGHT)
+            row = self.get_queryset(request).filter(pk=pk).first()
+            if row is None:
+                raise NotAllowed(Reason.NOT_VISIBLE)
+            try:
+                response: HttpResponse | None = getattr(self, f"do_{name}")(request, row)
+            except NotAllowed:
+                raise
+            except MusterbookError as error:
+                refuse(request, error)
+                response = None
+            return response or HttpResponseRedirect(cells.page(row))
+
+        return post_view
+
+    # --- lists --------------------------------------------------------------------------------------------------------
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return PanelChangeList
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        actions = super().get_actions(request)
+        actions.pop("delete_selected", None)
+        return actions
+
+    def action_checkbox(self, obj: Model) -> str:
+        return format_html(
+            '<input type="checkbox" class="mu-check action-select" name="_selected_action" value="{}" aria-label="{}">',
+            obj.pk,
+            _("Select %(name)s") % {"name": inert.shown(str(obj))},
+        )
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        if request.method == "POST":
+            self._check_action(request)
+        extra = {"lead": self.lead, "is_mirrored": self.is_mirrored, **(extra_context or {})}
+        if self.is_mirrored:
+            extra["as_of_systems"] = visible_systems(request)
+        try:
+            return super().changelist_view(request, extra)
+        except NotAllowed:
+            raise
+        except MusterbookError as error:
+            refuse(request, error)
+            return HttpResponseRedirect(request.get_full_path())
+
+    def _check_action(self, request: HttpRequest) -> None:
+        """A list takes nothing but the actions that it offers."""
+        action = request.POST.get("action", "")
+        if action in self.get_actions(request):
+            return
+        known = any(action == getattr(own, "__name__", own) for own in self.actions or ())
+        raise NotAllowed(Reason.NO_RIGHT if known else Reason.REQUEST_FORGED)
+
+    # --- pages --------------------------------------------------------------------------------------------------------
+    def page_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        row = self.page_rows(request).filter(pk=pk).first()
+        if row is None:
+            raise Http404(_("There is nothing here that you may see."))
+        return self.render(request, self.page_template, row=row, **self.page_context(request, row))
+
+    def page_rows(self, request: HttpRequest) -> QuerySet:
+        """Rows with what their page needs joined."""
+        return self.get_queryset(request)
+
+    def page_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        return {}
+
+    def render(self, request: HttpRequest, template: str, **context: Any) -> TemplateResponse:
+        """A page of ours in the panel's frame. `title` is its heading; `crumbs` are (text, address) pairs."""
+        own = (capfirst(self.opts.verbose_name_plural), cells.listing(self.model))
+        context.setdefault("crumbs", [own])
+        context.setdefault("title", inert.shown(str(context.get("row", own[0]))))
+        request.current_app = self.admin_site.name  # type: ignore[attr-defined]
+        return TemplateResponse(request, template, {**self.admin_site.each_context(request), **context})

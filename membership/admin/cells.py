@@ -1,0 +1,151 @@
+"""Small pieces of pages: names from remotes made inert, times with their zone, tags with a word in each."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from membership.models import Group, Participant
+from membership.services import inert
+from membership.vocab import ChangeState, ConnectionState, DriftKind, OperationState, ReadingState
+
+NOTHING = format_html('<span class="mu-quiet">{}</span>', "–")
+
+VARIANTS: dict[str, str] = {
+    ConnectionState.ACTIVE: "ok",
+    ConnectionState.PAUSED: "bad",
+    ChangeState.DRAFT: "plain",
+    ChangeState.QUEUED: "info",
+    ChangeState.RUNNING: "info",
+    ChangeState.DONE: "ok",
+    ChangeState.DONE_WITH_FAILURES: "warn",
+    ChangeState.CANCELLED: "plain",
+    ChangeState.STALE: "plain",
+    OperationState.PLANNED: "plain",
+    OperationState.IN_DOUBT: "warn",
+    OperationState.FOREIGN: "warn",
+    OperationState.CONFIRMED: "ok",
+    OperationState.REFUSED: "bad",
+    ReadingState.WANTED: "info",
+    ReadingState.COMPLETE: "ok",
+    ReadingState.INCOMPLETE: "warn",
+    ReadingState.FAILED: "bad",
+    DriftKind.JOINED: "ok",
+    DriftKind.LEFT: "warn",
+    DriftKind.ALTERED: "info",
+}
+"""Colour of a state's tag. The word in the tag says the same; what is not named here is plain."""
+
+
+def name(text: object) -> SafeString:
+    """What a remote or a person typed: escaped, isolated from its surroundings, control characters made visible."""
+    return format_html("<bdi>{}</bdi>", inert.shown(str(text)))
+
+
+def tag(word: object, variant: str = "plain") -> SafeString:
+    return format_html('<span class="mu-tag mu-tag-{}">{}</span>', variant, word)
+
+
+def state_tag(row: Any, field: str = "state") -> SafeString:
+    """The tag of a row's state, kind or the like: its word, and a colour."""
+    value = getattr(row, field)
+    return tag(getattr(row, f"get_{field}_display")(), VARIANTS.get(value, "plain"))
+
+
+def yes_no(value: bool | None) -> SafeString:
+    """Yes or no in words; a dash where the remote does not say."""
+    if value is None:
+        return NOTHING
+    return format_html("{}", _("yes") if value else _("no"))
+
+
+def zone() -> str:
+    return timezone.get_current_timezone_name()
+
+
+def moment_text(at: datetime, *, now: datetime | None = None) -> str:
+    """A time as short as it can be said: `10:04` today, `12 Nov 10:04` this year, else with the year."""
+    here = timezone.localtime(at)
+    today = timezone.localtime(now or timezone.now())
+    if here.date() == today.date():
+        return date_format(here, "H:i")
+    return date_format(here, "j M H:i" if here.year == today.year else "j M Y H:i")
+
+
+def moment(at: datetime | None) -> SafeString:
+    """A time, short, with date, seconds and zone on hover and for machines."""
+    if at is None:
+        return NOTHING
+    here = timezone.localtime(at)
+    full = f"{date_format(here, 'j F Y H:i:s')} ({zone()})"
+    return format_html('<time datetime="{}" title="{}">{}</time>', here.isoformat(), full, moment_text(at))
+
+
+def as_of(at: datetime | None) -> SafeString:
+    """How old our knowledge is."""
+    if at is None:
+        return format_html("{}", _("not read yet"))
+    return format_html(_("as of {}"), moment(at))
+
+
+def link(address: str, text: object) -> SafeString:
+    return format_html('<a class="mu-link" href="{}">{}</a>', address, text)
+
+
+def page(row: Any) -> str:
+    """Address of a row's page."""
+    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_page", args=[row.pk])
+
+
+def listing(model: Any, **filters: object) -> str:
+    """Address of a list, filtered."""
+    address = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+    return f"{address}?{urlencode(filters)}" if filters else address
+
+
+def role(row: Participant) -> SafeString:
+    """Member, manager, or both."""
+    if row.is_manager and row.is_member:
+        return format_html("{} {}", tag(_("manager"), "warn"), _("member"))
+    if row.is_manager:
+        return tag(_("manager, not a member"), "warn")
+    return format_html("{}", _("member"))
+
+
+def group_tags(group: Group) -> SafeString:
+    """What is special about a group, in words."""
+    found = SafeString("")
+    if not group.is_present:
+        found += tag(_("gone"), "bad")
+    if group.archived:
+        found += tag(_("archived"))
+    if group.is_protected:
+        found += tag(_("protected"), "info")
+    if group.managed_elsewhere:
+        found += tag(_("managed elsewhere"), "info")
+    if group.grants:
+        found += tag(_("administers"), "bad")
+    return format_html('<span class="mu-tags">{}</span>', found) if found else NOTHING
+
+
+def call_line(call: Mapping[str, Any]) -> str:
+    """One planned request as it will stand on the wire: method, quoted path, query."""
+    path = "/" + "/".join(quote(str(segment), safe="") for segment in call["path"])
+    query = urlencode([(key, value) for key, value in call.get("query", ())])
+    return inert.shown(f"{call['method']} {path}{'?' + query if query else ''}")
+
+
+def call_rest(call: Mapping[str, Any]) -> list[str]:
+    """The lines below `call_line`: prescribed headers, and the body as JSON."""
+    lines = [f"{key}: {value}" for key, value in call.get("headers", ())]
+    if "body" in call:
+        lines.append(json.dumps(call["body"], ensure_ascii=False, sort_keys=True))
+    return [inert.shown(line) for line in lines]

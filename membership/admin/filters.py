@@ -1,0 +1,98 @@
+"""Filters of the lists: selects and short text fields, drawn by `membership/_filters.html`."""
+
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+from django.contrib.admin import SimpleListFilter
+from django.contrib.admin.options import ModelAdmin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from membership.admin.base import Text, visible_systems
+
+
+class Choice(SimpleListFilter):
+    """A select. `where` maps a choice to its condition; unknown values filter everything away, never nothing."""
+
+    kind: ClassVar[str] = "select"
+    options: ClassVar[Iterable[tuple[str, Text]]] = ()
+    where: ClassVar[dict[str, Q]] = {}
+
+    def lookups(self, request: HttpRequest, model_admin: ModelAdmin) -> list[tuple[str, Any]]:
+        return list(self.options)
+
+    def has_output(self) -> bool:
+        return True
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        value = self.value()
+        if not value:
+            return queryset
+        condition = self.condition(value)
+        return queryset.none() if condition is None else queryset.filter(condition)
+
+    def condition(self, value: str) -> Q | None:
+        return self.where.get(value)
+
+
+class Flag(Choice):
+    """Yes or no of one boolean column."""
+
+    column: ClassVar[str]
+    options = (("yes", _("yes")), ("no", _("no")))
+
+    def condition(self, value: str) -> Q | None:
+        return self.condition_of(self.column, value)
+
+    @staticmethod
+    def condition_of(column: str, value: str) -> Q | None:
+        return {"yes": Q(**{column: True}), "no": Q(**{column: False})}.get(value)
+
+
+class Contains(Choice):
+    """A text that a column contains."""
+
+    kind = "text"
+    column: ClassVar[str]
+
+    def condition(self, value: str) -> Q | None:
+        return None if "\0" in value else Q(**{f"{self.column}__icontains": value})
+
+
+class Identity(Choice):
+    """Set by links alone (`?group=3`): shown as a chip that can be taken away."""
+
+    kind = "identity"
+    column: ClassVar[str]
+
+    def condition(self, value: str) -> Q | None:
+        return Q(**{self.column: int(value)}) if value.isascii() and value.isdigit() and len(value) < 19 else None
+
+
+class System(Choice):
+    title = _("system")
+    parameter_name = "system"
+    column: ClassVar[str] = "connection_id"
+
+    def lookups(self, request: HttpRequest, model_admin: ModelAdmin) -> list[tuple[str, Any]]:
+        return [(str(row.pk), row.name) for row in visible_systems(request)]
+
+    def condition(self, value: str) -> Q | None:
+        return Q(**{self.column: int(value)}) if value.isascii() and value.isdigit() and len(value) < 19 else None
+
+
+class SystemOfGroup(System):
+    column = "group__connection_id"
+
+
+def flag(title: Text, parameter: str, column: str) -> type[Flag]:
+    return type("Flag", (Flag,), {"title": title, "parameter_name": parameter, "column": column})
+
+
+def contains(title: Text, parameter: str, column: str) -> type[Contains]:
+    return type("Contains", (Contains,), {"title": title, "parameter_name": parameter, "column": column})
+
+
+def identity(title: Text, parameter: str, column: str) -> type[Identity]:
+    return type("Identity", (Identity,), {"title": title, "parameter_name": parameter, "column": column})

@@ -1,0 +1,191 @@
+"""The one place that writes audit entries.
+
+A batch is the real function: one query for the heads, one insert of entries, one of personal parts, one update a head.
+"""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError, connections, router, transaction
+from django.utils import timezone
+
+from membership import conf
+from membership.audit import chain as chains
+from membership.audit import redact
+from membership.errors import AuditUnavailable
+from membership.models import AuditEntry, AuditHead, AuditPersonal
+from membership.vocab import AuditAction
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+_NOT_SEARCHED = frozenset({"request", "answer"})
+_BATCH = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is to be recorded. `data` is sealed for ever: codes, counts, hashes, ids. Whatever names a human or quotes
+    a remote belongs in `personal`, which can be erased later. The actor's name is added there by itself.
+    """
+
+    action: AuditAction
+    actor: "User | None" = None
+    change_id: int | None = None
+    operation_id: int | None = None
+    connection_id: int | None = None
+    group_id: int | None = None
+    account_id: int | None = None
+    person_id: int | None = None
+    participant_id: int | None = None
+    outcome: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict)
+    personal: Mapping[str, Any] = field(default_factory=dict)
+
+
+def connection_chain(connection_id: int) -> str:
+    """Name of the chain of one connection."""
+    return f"connection:{connection_id}"
+
+
+def write(chain: str, entries: Sequence[Entry], *, at: dt.datetime | None = None) -> list[AuditEntry]:
+    """Append `entries` to one chain, in order. See `write_all`."""
+    return write_all({chain: entries}, at=at).get(chain, [])
+
+
+def write_all(
+    entries: Mapping[str, Sequence[Entry]], *, at: dt.datetime | None = None
+) -> dict[str, list[AuditEntry]]:
+    """Append entries to several chains: `{chain: entries in order}`.
+
+    Call it inside the transaction of what is recorded, as its last statement: it holds the chains' heads, locked in id
+    order, until the commit. Raises `AuditUnavailable`, and then that transaction is rolled back, even if the error is
+    swallowed: what cannot be recorded does not happen.
+    """
+    wanted = {chain: items for chain, items in entries.items() if items}
+    if not wanted:
+        return {}
+    using = router.db_for_write(AuditEntry)
+    if not connections[using].in_atomic_block:
+        raise AuditUnavailable(why="not inside a transaction")
+    try:
+        key_id, key = next(iter(conf.audit_keys().items()))
+        return _append(wanted, stamp_at=at or timezone.now(), key_id=key_id, key=key)
+    except ImproperlyConfigured as error:
+        transaction.set_rollback(True, using=using)
+        raise AuditUnavailable(why="no key") from error
+    except DatabaseError as error:
+        transaction.set_rollback(True, using=using)
+        raise AuditUnavailable(why=type(error).__name__) from error
+
+
+def _append(
+    wanted: Mapping[str, Sequence[Entry]], *, stamp_at: dt.datetime, key_id: str, key: bytes
+) -> dict[str, list[AuditEntry]]:
+    heads = _lock_heads(sorted(wanted))
+    rows: list[AuditEntry] = []
+    parts: list[AuditPersonal | None] = []
+    written: dict[str, list[AuditEntry]] = {}
+    moved: list[tuple[AuditHead, int, str]] = []
+    for head in heads:
+        seq, prev = head.seq, head.mac
+        written[head.chain] = of_chain = []
+        for entry in wanted[head.chain]:
+            seq += 1
+            row, part = _seal(entry, head.chain, seq, prev, stamp_at, key_id, key)
+            prev = row.mac
+            of_chain.append(row)
+            parts.append(part)
+        rows += of_chain
+        moved.append((head, seq, prev))
+    AuditEntry.objects.bulk_create(rows, batch_size=_BATCH)
+    AuditPersonal.objects.bulk_create(_named(rows, parts), batch_size=_BATCH)
+    for head, seq, last_mac in moved:
+        if not AuditHead.objects.filter(pk=head.pk, seq=head.seq).update(seq=seq, mac=last_mac):
+            raise DatabaseError("the head of a chain moved under its lock")
+    return written
+
+
+def _named(rows: Sequence[AuditEntry], parts: Sequence[AuditPersonal | None]) -> Iterator[AuditPersonal]:
+    for row, part in zip(rows, parts, strict=True):
+        if part is not None:
+            part.entry_id = row.pk
+            yield part
+
+
+def _lock_heads(names: Sequence[str]) -> list[AuditHead]:
+    """The heads of these chains, locked in id order; made where there is none yet."""
+    # SQLite ignores FOR UPDATE: its transactions are IMMEDIATE, one writer at a time.
+    heads = list(AuditHead.objects.select_for_update().filter(chain__in=names).order_by("pk"))
+    if len(heads) < len(names):
+        known = {head.chain for head in heads}
+        # A rival's uncommitted row is waited for, then skipped.
+        AuditHead.objects.bulk_create(
+            [AuditHead(chain=name) for name in names if name not in known], ignore_conflicts=True
+        )
+        heads = list(AuditHead.objects.select_for_update().filter(chain__in=names).order_by("pk"))
+    return heads
+
+
+def _seal(
+    entry: Entry, chain: str, seq: int, prev: str, at: dt.datetime, key_id: str, key: bytes
+) -> tuple[AuditEntry, AuditPersonal | None]:
+    refs = {name: value for name in chains.REFS if (value := getattr(entry, f"{name}_id")) is not None}
+    actor_id = entry.actor.pk if entry.actor is not None else None
+    outcome = chains.clean_text(str(entry.outcome))[:60]
+    part, committed = _personal(entry)
+    sealed = chains.canonical(
+        {
+            "v": chains.VERSION,
+            "chain": chain,
+            "seq": seq,
+            "prev": prev,
+            "at": chains.stamp(at),
+            "kid": key_id,
+            "action": entry.action.value,
+            "actor": actor_id,
+            "refs": refs,
+            "outcome": outcome,
+            "data": redact.hide_secrets(chains.clean(entry.data)),
+            "personal": committed,
+        }
+    )
+    row = AuditEntry(
+        chain=chain,
+        seq=seq,
+        at=at,
+        action=entry.action.value,
+        actor_id=actor_id,
+        outcome=outcome,
+        sealed=sealed,
+        mac=chains.mac(key, sealed),
+        **{f"{name}_id": value for name, value in refs.items()},
+    )
+    return row, part
+
+
+def _personal(entry: Entry) -> tuple[AuditPersonal | None, str | None]:
+    """The row with the personal part, and the commitment to it."""
+    content = chains.clean(entry.personal)
+    if entry.actor is not None:
+        content["actor"] = chains.clean_text(entry.actor.get_username())
+    if not content:
+        return None, None
+    content, text = redact.fit(redact.cut(redact.hide_secrets(content)))
+    salt = chains.new_salt()
+    searched = chains.fold("\n".join(_texts({k: v for k, v in content.items() if k not in _NOT_SEARCHED})))
+    return AuditPersonal(salt=salt, data=text, text=searched), chains.commitment(salt, text, searched)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _texts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)

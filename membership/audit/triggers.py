@@ -1,0 +1,139 @@
+"""Database triggers that refuse to change the log. Installed after every migrate: a table rebuild drops them silently.
+
+On SQLite `INSERT OR REPLACE` deletes without asking a trigger unless `recursive_triggers` is on: the settings turn it
+on for every connection of ours.
+"""
+
+from typing import NamedTuple
+
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from membership.models import AuditEntry, AuditHead, AuditPersonal
+
+ENTRIES = AuditEntry._meta.db_table
+PERSONAL = AuditPersonal._meta.db_table
+HEADS = AuditHead._meta.db_table
+
+
+class Rule(NamedTuple):
+    """What one table refuses. `unless` is the condition under which the event is allowed."""
+
+    name: str
+    table: str
+    event: str
+    says: str
+    unless: str = ""
+
+
+ROW_RULES = (
+    Rule("musterbook_entry_update", ENTRIES, "UPDATE", "audit entries are never changed"),
+    Rule("musterbook_entry_delete", ENTRIES, "DELETE", "audit entries are never deleted"),
+    Rule("musterbook_personal_update", PERSONAL, "UPDATE", "personal parts of audit entries are never changed"),
+    Rule(
+        "musterbook_head_update",
+        HEADS,
+        "UPDATE",
+        "the head of an audit chain only moves forward",
+        unless="NEW.id = OLD.id AND NEW.chain = OLD.chain AND NEW.seq > OLD.seq",
+    ),
+    Rule("musterbook_head_delete", HEADS, "DELETE", "the head of an audit chain is never deleted"),
+)
+TRUNCATE_RULES = tuple(
+    Rule(f"musterbook_{word}_truncate", table, "TRUNCATE", "the audit log is never emptied")
+    for word, table in (("entry", ENTRIES), ("personal", PERSONAL), ("head", HEADS))
+)
+
+
+_ROW, _BEFORE = 1, 2
+_EVENT_BITS = {"DELETE": 8, "UPDATE": 16, "TRUNCATE": 32}
+"""Bits of `pg_trigger.tgtype`. Source: PostgreSQL's catalog/pg_trigger.h."""
+
+
+class Trigger(NamedTuple):
+    """One trigger as a database makes it, and how its catalogue shows it afterwards."""
+
+    table: str
+    statements: list[str]
+    shown: tuple[object, ...]
+
+
+def install(using: str = DEFAULT_DB_ALIAS) -> None:
+    """Make or renew every trigger. Safe to repeat."""
+    connection = connections[using]
+    with transaction.atomic(using=using), connection.cursor() as cursor:
+        for name, trigger in _wanted(connection).items():
+            on = "" if connection.vendor == "sqlite" else f' ON "{trigger.table}"'
+            cursor.execute(f'DROP TRIGGER IF EXISTS "{name}"{on}')
+            for statement in trigger.statements:
+                cursor.execute(statement)
+
+
+def missing(using: str = DEFAULT_DB_ALIAS) -> list[str]:
+    """Names of triggers that are absent, altered or switched off."""
+    connection = connections[using]
+    shown = _shown_by_sqlite(connection) if connection.vendor == "sqlite" else _shown_by_postgresql(connection)
+    return [name for name, trigger in _wanted(connection).items() if shown.get(name) != trigger.shown]
+
+
+def tables_exist(using: str = DEFAULT_DB_ALIAS) -> bool:
+    """False before the first migrate."""
+    with connections[using].cursor() as cursor:
+        return set(connections[using].introspection.table_names(cursor)) >= {ENTRIES, PERSONAL, HEADS}
+
+
+def replaces_meet_triggers(using: str = DEFAULT_DB_ALIAS) -> bool:
+    """Whether `INSERT OR REPLACE` on this connection is refused as the deletion it is."""
+    if connections[using].vendor != "sqlite":
+        return True
+    with connections[using].cursor() as cursor:
+        cursor.execute("PRAGMA recursive_triggers")
+        return bool(cursor.fetchone()[0])
+
+
+def _wanted(connection: BaseDatabaseWrapper) -> dict[str, Trigger]:
+    if connection.vendor == "sqlite":
+        return {rule.name: _sqlite(rule) for rule in ROW_RULES}
+    return {rule.name: _postgresql(rule) for rule in (*ROW_RULES, *TRUNCATE_RULES)}
+
+
+def _sqlite(rule: Rule) -> Trigger:
+    when = f" WHEN NOT ({rule.unless})" if rule.unless else ""
+    statement = (
+        f'CREATE TRIGGER "{rule.name}" BEFORE {rule.event} ON "{rule.table}"{when}'
+        f" BEGIN SELECT RAISE(ABORT, '{rule.says}'); END"
+    )
+    return Trigger(rule.table, [statement], (rule.table, statement))
+
+
+def _postgresql(rule: Rule) -> Trigger:
+    per = "STATEMENT" if rule.event == "TRUNCATE" else "ROW"
+    unless = f"IF {rule.unless} THEN RETURN NEW; END IF; " if rule.unless else ""
+    body = f"BEGIN {unless}RAISE EXCEPTION '{rule.says}' USING ERRCODE = 'integrity_constraint_violation'; END"
+    statements = [
+        f'CREATE OR REPLACE FUNCTION "{rule.name}"() RETURNS trigger LANGUAGE plpgsql AS $body${body}$body$',
+        f'CREATE TRIGGER "{rule.name}" BEFORE {rule.event} ON "{rule.table}" FOR EACH {per}'
+        f' EXECUTE FUNCTION "{rule.name}"()',
+        # ALWAYS: also where session_replication_role is replica.
+        f'ALTER TABLE "{rule.table}" ENABLE ALWAYS TRIGGER "{rule.name}"',
+    ]
+    kind = _EVENT_BITS[rule.event] | _BEFORE | (_ROW if per == "ROW" else 0)
+    return Trigger(rule.table, statements, (rule.table, body, kind, "A", False))
+
+
+def _shown_by_sqlite(connection: BaseDatabaseWrapper) -> dict[str, tuple[object, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'trigger'")
+        return {name: (table, sql) for name, table, sql in cursor.fetchall()}
+
+
+def _shown_by_postgresql(connection: BaseDatabaseWrapper) -> dict[str, tuple[object, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT t.tgname, c.relname, p.prosrc, t.tgtype, t.tgenabled,"
+            " t.tgqual IS NOT NULL OR t.tgattr::text <> ''"
+            " FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_proc p ON p.oid = t.tgfoid"
+            " JOIN pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE NOT t.tgisinternal AND n.nspname = ANY (current_schemas(false))"
+        )
+        return {row[0]: tuple(row[1:]) for row in cursor.fetchall()}

@@ -1,0 +1,276 @@
+"""The outbox: the only module that moves operations and changes from state to state.
+
+Functions here run inside a transaction of their caller where they say so; the others open one short transaction each.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Count, Exists, F, OuterRef, Q
+from django.utils import timezone
+
+from membership.audit import record
+from membership.conf import ACT_ON_STEPS_PER_TRANSACTION as CHUNK
+from membership.errors import ChangeRefused, Reason
+from membership.models import Change, Connection, Operation
+from membership.operations.entries import operation_entry
+from membership.vocab import AuditAction, Chain, ChangeState, ConnectionState, OperationState
+
+BEHIND_ANOTHER = timedelta(seconds=5)
+"""How long a wish waits before it is looked at again when an earlier one about the same person is open."""
+
+
+class LaneLost(Exception):
+    """Another worker owns the lane now: nothing of ours is accepted any more."""
+
+
+def hold_lane(connection_id: int, token: int) -> str:
+    """Lock the connection row, prove that the lane is still ours, return the connection's state.
+
+    Inside the caller's transaction. Raises `LaneLost`.
+    """
+    row = Connection.objects.select_for_update().values_list("lane_token", "state").get(pk=connection_id)
+    if row[0] != token:
+        raise LaneLost
+    return str(row[1])
+
+
+def claim_draft(change: Change, *, expected_hash: str) -> None:
+    """Flip a draft to queued, once. Inside the caller's transaction.
+
+    Raises `ChangeRefused` when it is no draft any more, or not the plan that was shown.
+    """
+    flipped = Change.objects.filter(pk=change.pk, state=ChangeState.DRAFT, plan_hash=expected_hash).update(
+        state=ChangeState.QUEUED, confirmed_at=timezone.now()
+    )
+    if not flipped:
+        state = Change.objects.values_list("state", flat=True).get(pk=change.pk)
+        raise ChangeRefused(Reason.PLAN_ALTERED if state == ChangeState.DRAFT else Reason.ALREADY_CONFIRMED)
+
+
+def promote(connection_id: int) -> bool:
+    """Queue one chunk of the planned operations of confirmed changes. True: there was one."""
+    changes = Change.objects.filter(state__in=ChangeState.open(), cancel_wanted_at=None).values("pk")
+    with transaction.atomic():
+        ids = list(
+            Operation.objects.select_for_update(of=("self",))
+            .filter(connection_id=connection_id, state=OperationState.PLANNED, change__in=changes)
+            .order_by("change_id", "position")
+            .values_list("pk", flat=True)[:CHUNK]
+        )
+        if ids:
+            Operation.objects.filter(pk__in=ids).update(state=OperationState.QUEUED)
+    return bool(ids)
+
+
+def claim(connection_id: int, token: int, limit: int) -> list[Operation]:
+    """Begin up to `limit` operations: their intents are committed when this returns, so their calls may leave.
+
+    Those that are already so or whose precondition is gone end here. Operations of one subject begin in order.
+    """
+    now = timezone.now()
+    ready = (
+        Operation.objects.filter(connection_id=connection_id, state=OperationState.QUEUED)
+        .filter(Q(not_before=None) | Q(not_before__lte=now), change__cancel_wanted_at=None)
+        .order_by("change_id", "position")
+    )
+    if not ready.exists():
+        return []
+    with transaction.atomic():
+        if hold_lane(connection_id, token) != ConnectionState.ACTIVE:
+            return []
+        candidates = list(ready.select_related("participant", "group", "connection", "change", "account")[:limit])
+        candidates = _first_of_each_subject(connection_id, candidates, now)
+        sendable, entries = [], []
+        for operation in candidates:
+            state = _precondition(operation)
+            if state == OperationState.QUEUED:
+                sendable.append(operation)
+            else:
+                entries.append(_end(operation, state, now))
+        ids = [operation.pk for operation in sendable]
+        Operation.objects.filter(pk__in=ids).update(
+            state=OperationState.RUNNING, lane_token=token, claimed_at=now, attempts=F("attempts") + 1, not_before=None
+        )
+        Change.objects.filter(pk__in={op.change_id for op in sendable}, state=ChangeState.QUEUED).update(
+            state=ChangeState.RUNNING
+        )
+        for operation in sendable:
+            operation.attempts += 1
+            operation.state = OperationState.RUNNING
+            entries.append(operation_entry(AuditAction.OPERATION_INTENDED, operation))
+        if entries:
+            record.write(record.connection_chain(connection_id), entries, at=now)
+    close_finished({op.change_id for op in candidates} - {op.change_id for op in sendable})
+    return sendable
+
+
+def _first_of_each_subject(connection_id: int, candidates: Sequence[Operation], now: datetime) -> list[Operation]:
+    """Those before which nothing else about the same person in the same group is open. The others wait a little."""
+    first: dict[tuple[int | None, str], int] = {}
+    open_ones = (
+        Operation.objects.filter(
+            connection_id=connection_id,
+            subject__in={op.subject for op in candidates},
+            group_id__in={op.group_id for op in candidates},
+            state__in=OperationState.open() - {OperationState.PLANNED},
+        )
+        .order_by("-pk")
+        .values_list("group_id", "subject", "pk")
+    )
+    for group_id, subject, pk in open_ones:
+        first[(group_id, subject)] = pk
+    behind = [op.pk for op in candidates if first.get((op.group_id, op.subject)) != op.pk]
+    Operation.objects.filter(pk__in=behind).update(not_before=now + BEHIND_ANOTHER)
+    return [op for op in candidates if op.pk not in behind]
+
+
+def _precondition(operation: Operation) -> OperationState:
+    """QUEUED: may be sent. A removal that somebody decided to send again goes by what was found then."""
+    row = operation.participant
+    if row is None or not row.is_present:
+        return OperationState.NOT_NEEDED
+    expected = operation.found or operation.before
+    same = row.is_member == expected.get("is_member") and row.is_manager == expected.get("is_manager")
+    return OperationState.QUEUED if same or operation.calls_done else OperationState.OVERTAKEN
+
+
+def _end(operation: Operation, state: OperationState, now: datetime) -> record.Entry:
+    reason = Reason.ALREADY_GONE if state == OperationState.NOT_NEEDED else Reason.PRECONDITION_GONE
+    Operation.objects.filter(pk=operation.pk).update(state=state, outcome=reason, settled_at=now)
+    action = AuditAction.OPERATION_NOT_NEEDED if state == OperationState.NOT_NEEDED else AuditAction.OPERATION_OVERTAKEN
+    return operation_entry(action, operation, outcome=reason)
+
+
+def recover(connection_id: int, token: int) -> int:
+    """What an earlier owner left running may have been sent: it is in doubt now. Returns how many."""
+    now = timezone.now()
+    with transaction.atomic():
+        hold_lane(connection_id, token)
+        left = list(
+            Operation.objects.filter(
+                connection_id=connection_id, state=OperationState.RUNNING, lane_token__lt=token
+            ).select_related("group", "change", "connection", "account")
+        )
+        if not left:
+            return 0
+        settle = timedelta(seconds=left[0].connection.settle_s)
+        Operation.objects.filter(pk__in=[op.pk for op in left]).update(
+            state=OperationState.IN_DOUBT, suspicion="", outcome=Reason.WORKER_DIED, not_before=now + settle
+        )
+        record.write(
+            record.connection_chain(connection_id),
+            [operation_entry(AuditAction.OPERATION_IN_DOUBT, op, outcome=Reason.WORKER_DIED) for op in left],
+            at=now,
+        )
+    return len(left)
+
+
+def cancel_rest(change: Change, *, limit: int = CHUNK) -> int:
+    """Cancel one chunk of what has not begun. Returns how many: call it until 0.
+
+    A confirmed change must carry `cancel_wanted_at` before, so that the worker claims no more of it meanwhile.
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        ids = list(
+            Operation.objects.select_for_update(of=("self",))
+            .filter(change=change, state__in=(OperationState.PLANNED, OperationState.QUEUED))
+            .values_list("pk", flat=True)[:limit]
+        )
+        # A worker may be claiming these right now: the state is asked again in the update.
+        cancelled = Operation.objects.filter(
+            pk__in=ids, state__in=(OperationState.PLANNED, OperationState.QUEUED)
+        ).update(state=OperationState.CANCELLED, outcome=Reason.CANCELLED, settled_at=now)
+    if not ids:
+        close_finished([change.pk])
+    return cancelled
+
+
+def decide_foreign(operation: Operation, decision: str, *, by: str, at: datetime) -> None:
+    """What an operator decided about a step that somebody else changed. Inside the caller's transaction.
+
+    "accept" counts it as done, "again" sends it against what was found, "leave" leaves things as they are.
+    """
+    fields: dict[str, Any] = {"outcome": Reason.DECIDED_BY_OPERATOR, "outcome_params": {"by": by}}
+    if decision == "again":
+        if not operation.found.get("fits"):
+            raise ChangeRefused(Reason.PRECONDITION_GONE)
+        fields |= {"state": OperationState.QUEUED, "not_before": None}
+    else:
+        state = OperationState.CONFIRMED if decision == "accept" else OperationState.CANCELLED
+        fields |= {"state": state, "settled_at": at}
+    moved = Operation.objects.filter(pk=operation.pk, state=OperationState.FOREIGN).update(**fields)
+    if not moved:
+        raise ChangeRefused(Reason.NOT_FOREIGN)
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How the operations of a change stand: `{state: number}`."""
+
+    of: dict[str, int]
+
+    def __getitem__(self, state: str) -> int:
+        return self.of.get(state, 0)
+
+    @property
+    def failed(self) -> int:
+        return self[OperationState.REFUSED] + self[OperationState.OVERTAKEN] + self[OperationState.CANCELLED]
+
+
+def counts(change_id: int) -> Counts:
+    rows = Operation.objects.filter(change_id=change_id).order_by().values_list("state").annotate(n=Count("pk"))
+    return Counts(dict(rows))
+
+
+def close_finished(change_ids: Iterable[int]) -> int:
+    """Close those of the changes in which nothing is open. Returns how many."""
+    open_ones = Operation.objects.filter(change=OuterRef("pk"), state__in=OperationState.open())
+    finished = Change.objects.filter(pk__in=list(change_ids), state__in=ChangeState.open()).exclude(Exists(open_ones))
+    return sum(_close(pk) for pk in finished.values_list("pk", flat=True))
+
+
+def sweep() -> bool:
+    """Repeat what an ended process may have left: cancellations and closings. True: something was done."""
+    open_changes = Change.objects.filter(state__in=ChangeState.open())
+    done = 0
+    for change in open_changes.exclude(cancel_wanted_at=None):
+        done += cancel_rest(change)
+    return bool(done + close_finished(open_changes.values_list("pk", flat=True)))
+
+
+def _close(change_id: int) -> int:
+    now = timezone.now()
+    with transaction.atomic():
+        change = Change.objects.select_for_update().get(pk=change_id)
+        tally = counts(change_id)
+        if change.state not in ChangeState.open() or any(tally[state] for state in OperationState.open()):
+            return 0
+        if change.cancel_wanted_at and tally[OperationState.CANCELLED]:
+            change.state = ChangeState.CANCELLED
+        else:
+            change.state = ChangeState.DONE_WITH_FAILURES if tally.failed else ChangeState.DONE
+        change.finished_at = now
+        change.save(update_fields=["state", "finished_at"])
+        entry = record.Entry(
+            AuditAction.CHANGE_FINISHED, change_id=change_id, outcome=change.state, data={"counts": tally.of}
+        )
+        record.write(Chain.PANEL, [entry], at=now)
+    return 1
+
+
+def due_connections(now: datetime) -> set[int]:
+    """Connections on which something can be done now."""
+    active = Connection.objects.filter(state=ConnectionState.ACTIVE)
+    rested = Q(connection__slowed_until=None) | Q(connection__slowed_until__lte=now)
+    working = Operation.objects.filter(rested, connection__in=active, change__state__in=ChangeState.open()).filter(
+        Q(state=OperationState.PLANNED, change__cancel_wanted_at=None)
+        | Q(state=OperationState.QUEUED, change__cancel_wanted_at=None, not_before=None)
+        | Q(state__in=(OperationState.QUEUED, OperationState.IN_DOUBT), not_before__lte=now)
+        | Q(state=OperationState.RUNNING)
+    )
+    return set(working.values_list("connection_id", flat=True).distinct())

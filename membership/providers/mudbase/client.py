@@ -1,0 +1,258 @@
+"""Mudbase: calls, judgement, sign-in with rotating tokens.
+
+The base URL is configurable: the vendor's own pages name two. Facts, each with its source and mark, are in
+docs/providers/mudbase.md.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from membership.errors import Reason
+from membership.providers import answers, values, words
+from membership.providers.base import (
+    AccountRef,
+    Ambiguous,
+    Capabilities,
+    CheckResult,
+    CredentialStore,
+    Door,
+    GroupRef,
+    Json,
+    ParticipantRef,
+    Reader,
+    RemoteAccount,
+    RemoteAnswer,
+    RemoteCall,
+    RemoteGroup,
+    RemoteParticipant,
+    RemotePlace,
+    Role,
+    Verdict,
+    Wanted,
+)
+from membership.providers.checking import on_first_contact, works
+from membership.providers.errors import Incomplete, Misconfigured, NotFound, NotSent, NotSignedIn, Refused, Throttled
+from membership.providers.judging import judge_common, said
+from membership.providers.mudbase import parse
+from membership.providers.mudbase.fields import OPTIONS, SECRETS
+from membership.providers.mudbase.reading import MudbaseReadings
+from membership.providers.options import with_defaults
+
+LOG_IN = ("api", "auth", "local", "login")
+REFRESH = ("api", "auth", "refresh")
+
+REMOVED = "Participant removed successfully"
+
+# 400 is documented for both writes, and may as well mean "already so"; 404, 409 and 410 are not documented for them.
+AMBIGUOUS = frozenset({400, 404, 409, 410})
+
+
+class Mudbase:
+    """The `Provider` for Mudbase."""
+
+    kind = "mudbase"
+    options = OPTIONS
+    secrets = SECRETS
+    capabilities = Capabilities(renewable=True, tells_gone=False)
+
+    def __init__(
+        self, door: Door, store: CredentialStore, options: Mapping[str, str], now: Callable[[], float]
+    ) -> None:
+        self._door = door
+        self._store = store
+        self._now = now
+        self._options = with_defaults(OPTIONS, options)
+        project, org = self._options["project_id"], self._options["org_id"]
+        self._chats = ("api", "chat", "projects", project, "chats")
+        self._readings = MudbaseReadings(
+            self._open, chats=self._chats, users=("api", "orgs", org, "projects", project, "users")
+        )
+
+    # calls
+
+    def send(self, call: RemoteCall, *, send_before: float | None = None) -> RemoteAnswer:
+        return self._door.send(call, credentials=self._credentials(), send_before=send_before)
+
+    def add(self, group: GroupRef, account: AccountRef, wanted: Wanted) -> tuple[RemoteCall, ...]:
+        """Source: vendor's reference page POST /api/chat/projects/{projectId}/chats/{chatId}/participants."""
+        role = parse.ADMIN if wanted.role is Role.MANAGER else "member"
+        return (self._participants_call("POST", group, {"userId": account.remote_id, "role": role}),)
+
+    def remove(self, participant: ParticipantRef) -> tuple[RemoteCall, ...]:
+        """A DELETE with a JSON body.
+
+        Source: vendor's reference page DELETE /api/chat/projects/{projectId}/chats/{chatId}/participants.
+        """
+        return (self._participants_call("DELETE", participant.group, {"userId": participant.remote_id}),)
+
+    def _participants_call(self, method: str, group: GroupRef, body: Mapping[str, Json]) -> RemoteCall:
+        path = (*self._chats, group.remote_id, "participants")
+        return RemoteCall(method, path, body=dict(body), headers=answers.JSON_BODY)
+
+    # judgement
+
+    def judge(self, call: RemoteCall, answer: RemoteAnswer) -> Verdict:
+        self._raise_common(call, answer)
+        if answer.status in AMBIGUOUS:
+            return Verdict.LOOK
+        if not 200 <= answer.status < 300:
+            raise Refused(Reason.REMOTE_SAID_NO, status=answer.status, said=self.said(answer))
+        given = answers.body_object(answer)
+        proven = removal_is_proven(given) if call.method == "DELETE" else addition_is_proven(call, given)
+        return Verdict.CONFIRMED if proven else Verdict.LOOK
+
+    def said(self, answer: RemoteAnswer) -> str:
+        return said(self._scrubbed(answer))
+
+    def _scrubbed(self, answer: RemoteAnswer) -> RemoteAnswer:
+        return words.without_secrets(answer, map(self._store.get, ("token", "refresh_token", "password")))
+
+    def _raise_common(self, call: RemoteCall, answer: RemoteAnswer) -> None:
+        judge_common(self._scrubbed(answer), call.is_write, now=self._now())
+        if answer.status == 401:
+            raise NotSignedIn(Reason.TOKEN_NOT_ACCEPTED)
+        if answer.status == 403:
+            raise Refused(Reason.FORBIDDEN, status=403, said=self.said(answer))
+
+    @contextmanager
+    def _open(self, call: RemoteCall) -> Iterator[Reader]:
+        with self._door.read(call, credentials=self._credentials()) as reader:
+            if reader.status != 200:
+                self._raise_unread(call, reader.answer())
+            yield reader
+
+    def _raise_unread(self, call: RemoteCall, answer: RemoteAnswer) -> None:
+        if answer.status == 403:
+            raise Incomplete(Reason.WEAK_TOKEN, status=403, said=self.said(answer))
+        self._raise_common(call, answer)
+        if answer.status in (404, 410):
+            raise NotFound(Reason.NOT_FOUND, status=answer.status, said=self.said(answer))
+        if 200 <= answer.status < 300:
+            raise Incomplete(Reason.ANSWER_UNEXPECTED, status=answer.status)
+        raise Refused(Reason.REMOTE_SAID_NO, status=answer.status, said=self.said(answer))
+
+    # readings
+
+    def groups(self) -> Iterator[RemoteGroup]:
+        return self._readings.groups()
+
+    def accounts(self) -> Iterator[RemoteAccount]:
+        return self._readings.accounts()
+
+    def participants(self, group: GroupRef) -> Iterator[RemoteParticipant]:
+        return self._readings.participants(group)
+
+    def get_group(self, group: GroupRef) -> RemoteGroup:
+        return self._readings.get_group(group)
+
+    def find(self, group: GroupRef, subjects: Sequence[ParticipantRef]) -> dict[str, RemoteParticipant | None]:
+        return self._readings.find(group, subjects)
+
+    def find_added(
+        self,
+        group: GroupRef,
+        account: AccountRef,
+        known_before: Iterable[str],  # noqa: ARG002 - there once or not at all
+    ) -> RemoteParticipant | Ambiguous | None:
+        return self._readings.find_account(group, account)
+
+    def places(self, account: AccountRef) -> Iterator[RemotePlace]:  # noqa: ARG002 - the protocol's
+        """Not told by the remote: `capabilities.places` is `MIRROR`."""
+        raise Refused(Reason.NOT_OFFERED)
+
+    # signing in
+
+    def sign_in(self) -> None:
+        """Log in anew. Source: vendor's reference page POST /api/auth/local/login (five log-ins in 15 minutes)."""
+        body = {
+            "email": self._options["email"],
+            "password": answers.require(self._store, "password"),
+            "projectId": self._options["project_id"],
+        }
+        self._store.note_sign_in()
+        answer = self._authenticate(LOG_IN, body)
+        if answer.status == 404:
+            raise Misconfigured(Reason.WRONG_ADDRESS)
+        if answer.status != 200:
+            raise Misconfigured(Reason.SIGN_IN_REFUSED, status=answer.status, said=self.said(answer))
+        given = answers.body_object(answer)
+        self._store.save(tokens(given) | {"own_account_id": parse.user_id(given.get("user")) or ""})
+
+    def renew(self) -> None:
+        """Trade the refresh token for new tokens, which are stored before any is used.
+
+        A refresh token counts once: sent a second time, it ends the session. So it is never sent unless the store has
+        committed that a renewal begins, and one whose renewal never ended is never sent again: then a log-in is due.
+        Source: vendor's reference page POST /api/auth/refresh.
+        """
+        refresh_token = self._store.get("refresh_token")
+        if not refresh_token or not self._store.begin_renewal():
+            self.sign_in()
+            return
+        try:
+            answer = self._authenticate(REFRESH, {"refreshToken": refresh_token})
+        except (NotSent, Throttled):
+            self._store.save({})  # provably not spent: the renewal ends as it began
+            raise
+        if answer.status == 200:
+            self._store.save(tokens(answers.body_object(answer)))
+        else:
+            self.sign_in()
+
+    def is_signed_in(self) -> bool:
+        return bool(self._store.get("token"))
+
+    def _authenticate(self, path: tuple[str, ...], body: Mapping[str, Json]) -> RemoteAnswer:
+        call = RemoteCall("POST", path, body=dict(body), headers=answers.JSON_BODY)
+        answer = self._door.send(call, credentials={})
+        judge_common(self._scrubbed(answer), call.is_write, now=self._now())
+        return answer
+
+    def check(self) -> CheckResult:
+        own_id = self._store.get("own_account_id")
+        with on_first_contact():
+            self._readings.chat_page(1, limit=1)
+        reads_accounts = works(self._readings.first_account)
+        if not own_id:
+            found: list[str | None] = []
+            works(lambda: found.append(self._readings.own_id()))
+            own_id = next(filter(None, found), "")
+        findings = (
+            ("reads_groups", True),
+            ("reads_accounts", reads_accounts),
+            ("own_groups_only", True),
+            ("writes_unknown", True),
+        )
+        return CheckResult(own_account_id=own_id or None, findings=findings)
+
+    # credentials
+
+    def _credentials(self) -> dict[str, str]:
+        token = self._store.get("token")
+        if not token:
+            raise NotSignedIn(Reason.TOKEN_NOT_ACCEPTED)
+        return {"Authorization": f"Bearer {token}"}
+
+
+def removal_is_proven(given: Mapping[str, Json]) -> bool:
+    """The documented sentence. There is no envelope here; any other sentence may say anything."""
+    return given.get("message") == REMOVED and values.flag(given, "success") is not False and not given.get("error")
+
+
+def addition_is_proven(call: RemoteCall, given: Mapping[str, Json]) -> bool:
+    """The user stands among the participants of the answer, in the wanted role. Whether all are listed is unknown."""
+    rows = values.inner(given, "data").get("participants")
+    if values.flag(given, "success") is False or not isinstance(rows, list):
+        return False
+    return any(
+        parse.user_id(row) == call.body["userId"] and isinstance(row, dict) and row.get("role") == call.body["role"]
+        for row in rows
+    )
+
+
+def tokens(given: Mapping[str, Json]) -> dict[str, str]:
+    """Both tokens of a log-in or renewal. Raises `Misconfigured` when there is none to use."""
+    token = values.text(given, "token", 10_000)
+    if not token:
+        raise Misconfigured(Reason.SIGN_IN_REFUSED)
+    return {"token": token, "refresh_token": values.text(given, "refreshToken", 10_000)}

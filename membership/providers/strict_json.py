@@ -1,0 +1,259 @@
+"""Strict JSON: what is ambiguous is refused, what no database can store is replaced visibly.
+
+Refused: NaN and infinities, duplicate keys, integers beyond 64 bit, floats that overflow, nesting deeper than
+`MAX_DEPTH`, text that is not UTF-8, cut short, or followed by more. NUL and lone surrogates become U+FFFD.
+"""
+
+import json
+import math
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any, NoReturn
+
+import ijson
+
+from membership.errors import Reason
+from membership.providers.base import Json
+from membership.providers.errors import OutcomeUnknown
+
+MAX_DEPTH = 64
+MAX_KEYS = 100_000  # of one object: their names are kept to find duplicates
+MAX_ITEM_BYTES = 8 * 1024 * 1024
+SMALLEST, LARGEST = -(2**63), 2**63 - 1
+INTEGER_DIGITS = len(str(SMALLEST))
+
+HOSTILE_ESCAPE = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
+# A pair of surrogates, then NUL and lone surrogates, then every other escape: so that `\\u0000` (a backslash, then
+# text) is not taken for a NUL.
+ESCAPE = re.compile(
+    rb"(?P<pair>\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})"
+    rb"|(?P<hostile>\\u0000|\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
+    rb"|\\.",
+    re.DOTALL,
+)
+REPLACEMENT = rb"\ufffd"
+LONGEST_ESCAPE = 12  # a pair of surrogates
+
+
+class NotStrictJson(OutcomeUnknown):
+    """The text is not what `strict_json` lets pass. Never carries a part of the text."""
+
+    def __init__(self, detail: str, **params: Any) -> None:
+        super().__init__(Reason.ANSWER_UNREADABLE, detail=detail, **params)
+
+
+def loads(body: bytes) -> Json:
+    """The value of a small text (≤ 1 MiB). Raises `NotStrictJson`."""
+    if HOSTILE_ESCAPE.search(body):
+        body = _replace_hostile(body)
+    # `json` is recursive: depth is counted before, cheaply for texts that cannot be deep.
+    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _deepest(body) > MAX_DEPTH:
+        raise NotStrictJson("too deep")
+    try:
+        return json.loads(
+            body.decode("utf-8"),
+            object_pairs_hook=_object_without_duplicates,
+            parse_constant=_refuse_constant,
+            parse_int=_integer,
+            parse_float=_float,
+        )
+    except NotStrictJson:
+        raise
+    except (ValueError, RecursionError):
+        raise NotStrictJson("not JSON") from None
+
+
+def items(chunks: Iterable[bytes], prefix: str) -> Iterator[Json]:
+    """The values below `prefix` one by one, with flat memory. Raises `NotStrictJson`.
+
+    "item": elements of a top-level array; "data.chats.item": nested; "": the whole value. Everything else is checked as
+    strictly, but not kept. Also raises when nothing stands at `prefix`.
+    """
+    walker = _Walker(tuple(prefix.split(".")) if prefix else ())
+    events = ijson.sendable_list()
+    parser = ijson.basic_parse_coro(events, use_float=True)
+    silent_bytes = 0
+    try:
+        for chunk in _without_hostile_escapes(chunks):
+            parser.send(chunk)
+            # One huge string gives no event, however long it grows.
+            silent_bytes = 0 if events else silent_bytes + len(chunk)
+            walker.item_bytes += len(chunk)
+            if silent_bytes > MAX_ITEM_BYTES or walker.item_bytes > MAX_ITEM_BYTES:
+                raise NotStrictJson("one value is too large")
+            yield from walker.take(events)
+            del events[:]
+        parser.close()
+        yield from walker.take(events)
+    except (ijson.JSONError, UnicodeDecodeError):
+        raise NotStrictJson("not JSON") from None
+    if not walker.found:
+        raise NotStrictJson("not where it should be")
+
+
+class _Frame:
+    """One open array or object: `on_path` if it is part of the prefix, `value` if it is being kept."""
+
+    __slots__ = ("is_array", "key", "names", "on_path", "value")
+
+    def __init__(self, *, is_array: bool, on_path: bool, value: Json) -> None:
+        self.is_array = is_array
+        self.on_path = on_path
+        self.value = value
+        self.key = ""
+        self.names: set[str] = set()
+
+
+class _Walker:
+    """Builds the wanted values out of parser events; skips, but checks, the others."""
+
+    def __init__(self, prefix: tuple[str, ...]) -> None:
+        self.prefix = prefix
+        self.stack: list[_Frame] = []
+        self.found = False
+        self.item_bytes = 0
+
+    def take(self, events: list[tuple[str, Json]]) -> Iterator[Json]:
+        for event, value in events:
+            if event == "map_key":
+                self._name(value)
+            elif event in ("start_map", "start_array"):
+                self._open(is_array=event == "start_array")
+            elif event in ("end_map", "end_array"):
+                frame = self.stack.pop()
+                if frame.value is not None and not self._is_kept():
+                    yield frame.value
+            else:
+                if event == "number":
+                    _check_number(value)
+                if self._is_kept():
+                    self._store(value)
+                elif self._is_wanted():
+                    self.found = True
+                    yield value
+            if not self._is_kept():
+                self.item_bytes = 0
+
+    def _name(self, name: str) -> None:
+        frame = self.stack[-1]
+        if name in frame.names:
+            raise NotStrictJson("a key stands twice")
+        if len(frame.names) >= MAX_KEYS:
+            raise NotStrictJson("too many keys")
+        frame.names.add(name)
+        frame.key = name
+
+    def _open(self, *, is_array: bool) -> None:
+        if len(self.stack) >= MAX_DEPTH:
+            raise NotStrictJson("too deep")
+        on_path = self._child_is_on_path()
+        value: Json = None
+        if self._is_kept():
+            value = [] if is_array else {}
+            self._store(value)
+        elif self._is_wanted():
+            value = [] if is_array else {}
+            self.found = True
+        elif on_path and is_array and self.prefix[len(self.stack) :] == ("item",):
+            self.found = True  # an empty array is an answer, too
+        self.stack.append(_Frame(is_array=is_array, on_path=on_path, value=value))
+
+    def _is_kept(self) -> bool:
+        """Whether what comes next belongs to a value that is being kept."""
+        return bool(self.stack) and self.stack[-1].value is not None
+
+    def _child_is_on_path(self) -> bool:
+        depth = len(self.stack)
+        if depth == 0:
+            return True
+        frame = self.stack[-1]
+        if not frame.on_path or depth > len(self.prefix):
+            return False
+        segment = self.prefix[depth - 1]
+        return segment == "item" if frame.is_array else segment == frame.key
+
+    def _is_wanted(self) -> bool:
+        return len(self.stack) == len(self.prefix) and self._child_is_on_path()
+
+    def _store(self, value: Json) -> None:
+        frame = self.stack[-1]
+        if frame.is_array:
+            frame.value.append(value)
+        else:
+            frame.value[frame.key] = value
+
+
+def _check_number(value: int | float) -> None:
+    # Backends differ in what they let pass.
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise NotStrictJson("a number is too large")
+    elif not SMALLEST <= value <= LARGEST:
+        raise NotStrictJson("an integer is too large")
+
+
+def _object_without_duplicates(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise NotStrictJson("a key stands twice")
+    return value
+
+
+def _refuse_constant(_name: str) -> NoReturn:
+    raise NotStrictJson("not a number")
+
+
+def _integer(text: str) -> int:
+    if len(text) > INTEGER_DIGITS:
+        raise NotStrictJson("an integer is too large")
+    value = int(text)
+    _check_number(value)
+    return value
+
+
+def _float(text: str) -> float:
+    value = float(text)
+    _check_number(value)
+    return value
+
+
+def _deepest(body: bytes) -> int:
+    """How deep a text nests, strings left out. Right for texts that are JSON."""
+    deepest = depth = 0
+    # A string that never ends is taken to the end: searched again from each quote in it, it would take minutes.
+    for token in re.finditer(rb'"(?:[^"\\]|\\.)*+(?:"|\Z|\\)|[\[{]|[\]}]', body, re.DOTALL):
+        mark = token.group()[0:1]
+        if mark in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif mark in b"]}":
+            depth -= 1
+    return deepest
+
+
+def _replace_hostile(text: bytes) -> bytes:
+    return ESCAPE.sub(lambda match: REPLACEMENT if match.group("hostile") else match.group(), text)
+
+
+def _without_hostile_escapes(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The same text with NUL and lone surrogates replaced, wherever the chunks were cut."""
+    rest = b""
+    for chunk in chunks:
+        text = rest + chunk
+        cut = _before_open_escape(text)
+        rest = text[cut:]
+        head = text[:cut]
+        if head:
+            yield _replace_hostile(head) if HOSTILE_ESCAPE.search(head) else head
+    if rest:
+        yield _replace_hostile(rest)
+
+
+def _before_open_escape(text: bytes) -> int:
+    """Where to cut, so that no escape is cut in two."""
+    first = text.find(b"\\", max(0, len(text) - LONGEST_ESCAPE + 1))
+    if first < 0:
+        return len(text)
+    run_start = len(text[:first].rstrip(b"\\"))
+    # Backslashes come in pairs (an escaped one) from the start of their run; the odd one begins an escape.
+    return first + (first - run_start) % 2

@@ -1,0 +1,132 @@
+"""One sentence for every reason code, fit to be shown: what happened, what it means, what to do."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from membership.errors import MusterbookError, Reason
+
+REASONS: dict[Reason, Any] = {
+    # Nothing left this machine.
+    Reason.NOT_REACHED: _("The system could not be reached. Nothing was sent; it is tried again."),
+    Reason.NAME_NOT_RESOLVED: _("The host name of the system is not known. Check the address."),
+    Reason.ADDRESS_NOT_ALLOWED: _(
+        "The address is a private or local one. If that is meant, mark the system as inside your own network."
+    ),
+    Reason.CONNECTION_REFUSED: _("The system refused the connection: nothing answers at its address and port."),
+    Reason.CONNECT_TIMEOUT: _("No connection came about in time. Nothing was sent; it is tried again."),
+    Reason.TLS_FAILED: _(
+        "The encrypted connection failed: the certificate or the protocol is wrong. Nothing was sent."
+    ),
+    Reason.TOO_LATE_TO_SEND: _("The worker had lost its turn before the call was sent. Nothing was sent."),
+    Reason.ID_NOT_SENDABLE: _(
+        "An id there cannot be carried by a web address, so no call can name it. Nothing is sent."
+    ),
+    Reason.NOT_STARTED: _("The worker stopped before the call was sent. It goes back into the queue."),
+    # It may have been done.
+    Reason.ANSWER_LOST: _("The answer was lost."),
+    Reason.ANSWER_TIMEOUT: _("No answer came in time."),
+    Reason.ANSWER_UNREADABLE: _("The answer could not be read."),
+    Reason.ANSWER_TOO_LARGE: _("The answer was too large to be read."),
+    Reason.ANSWER_REDIRECTED: _("The answer pointed to another address, which is never followed. Check the address."),
+    Reason.ANSWER_UNEXPECTED: _("The answer does not fit what was asked (status %(status)s)."),
+    Reason.REMOTE_FAILED: _("The system failed while it worked on the call (status %(status)s)."),
+    Reason.WORKER_DIED: _("The worker ended before the answer was recorded."),
+    # The remote asked for a pause.
+    Reason.THROTTLED: _("The system asked for a pause. Nothing was done; it goes on by itself."),
+    Reason.UNAVAILABLE: _("The system is not available now. It is tried again."),
+    # Asking again will not help.
+    Reason.REMOTE_SAID_NO: _("The system said no (status %(status)s): %(said)s"),
+    Reason.FORBIDDEN: _("The system does not allow it to the account that Musterbook uses. %(said)s"),
+    Reason.NOT_FOUND: _("What the call names is not there."),
+    Reason.GROUP_NOT_FOUND: _("The group is gone, or Musterbook's account can no longer see it."),
+    Reason.NOT_OFFERED: _("This system cannot do that."),
+    Reason.STILL_THERE: _("The system said it is done, but the person is still there."),
+    Reason.NOT_REMOVED: _("The system did not remove the person. %(said)s"),
+    Reason.SENT_TOO_OFTEN: _("It was sent %(times)s times and is still not done. It is not sent again."),
+    # The connection is stopped.
+    Reason.TOKEN_NOT_ACCEPTED: _("The system does not accept the token. Enter a new one, then test and resume."),
+    Reason.SIGN_IN_REFUSED: _("The system refused the log-in. Check user name and password, then test and resume."),
+    Reason.SIGN_IN_TOO_OFTEN: _(
+        "There were %(limit)s log-ins in 15 minutes; more could lock the account. Wait, then test and resume."
+    ),
+    Reason.SECOND_FACTOR_NEEDED: _("The log-in asks for a second factor. Use an account or key that works without."),
+    Reason.TARIFF: _("The tariff of the system does not include this: %(said)s"),
+    Reason.RIGHTS_MISSING: _("The account that Musterbook uses lacks the right to do this."),
+    Reason.WRONG_ADDRESS: _("What answers at this address is not the expected system. Check the address."),
+    Reason.SECRET_MISSING: _("A secret is not set. Enter it, then test and resume."),
+    Reason.LONG_UNAVAILABLE: _(
+        "The system has not been available for long; the organisation there may be suspended. Ask its operator."
+    ),
+    Reason.STOPPED_BY_OPERATOR: _("Stopped by %(by)s: %(note)s"),
+    # A reading is not complete.
+    Reason.PAGE_REPEATED: _("The same page came twice, so the list may have gaps."),
+    Reason.PAGE_SHORT: _("A page in the middle was short, so the list may have gaps."),
+    Reason.MAYBE_CAPPED: _("Exactly 100 rows came from a list that may end there, so more may exist."),
+    Reason.PAGING_IGNORED: _("The system ignored the page that was asked for, so the list may have gaps."),
+    Reason.TOO_MANY_PAGES: _("The list did not end."),
+    Reason.EMPTY_WHERE_ROWS_WERE: _("The list came empty where there were %(before)s rows before."),
+    Reason.FAR_FEWER_ROWS: _("Only %(now)s rows came where there were %(before)s before."),
+    Reason.WEAK_TOKEN: _("The account that Musterbook uses sees only a part of the people."),
+    Reason.GROUPS_NOT_LISTED: _("The system does not list its groups, and no group is tracked by id."),
+    Reason.GROUP_VANISHED: _("The group is no longer listed, but may still exist out of sight."),
+    Reason.READING_FAILED: _("The reading failed."),
+    Reason.READING_INTERRUPTED: _("The worker ended during the reading."),
+    # A wish is left out of a plan, or not sent.
+    Reason.OWN_ACCOUNT: _("This is the account that Musterbook uses: without it the group can no longer be seen."),
+    Reason.LAST_MANAGER: _("The last manager stays: without one nobody could manage the group."),
+    Reason.PERSON_PROTECTED: _("Protected by %(by)s, %(at)s: %(note)s"),
+    Reason.GROUP_PROTECTED: _("The group is protected by %(by)s, %(at)s: %(note)s"),
+    Reason.MANAGED_ELSEWHERE: _("The group is managed elsewhere (directory): a change here would be undone."),
+    Reason.ALREADY_GONE: _("Already gone."),
+    Reason.GROUP_ARCHIVED: _("The group is archived."),
+    Reason.ALREADY_ASKED: _("Already asked for in change %(change)s."),
+    Reason.PLACES_NOT_KNOWN: _("Where the person takes part there is not known."),
+    Reason.PRECONDITION_GONE: _("Something changed since the preview, so it was not sent."),
+    Reason.CANCELLED: _("Cancelled before it was sent."),
+    Reason.CHANGED_BY_SOMEONE_ELSE: _("It is neither as before nor as wished: somebody else changed it meanwhile."),
+    Reason.READ_BACK_DONE: _("The answer was lost; read back: it is done."),
+    Reason.READ_BACK_NOT_DONE: _("Read back: it was not done. It is sent again."),
+    Reason.SETTLED_WITHOUT_ANSWER: _("The answer's text could not be stored; the outcome is kept without it."),
+    Reason.DECIDED_BY_OPERATOR: _("Decided by %(by)s."),
+    # A request at the panel is refused.
+    Reason.NO_RIGHT: _("You do not have the right to do this."),
+    Reason.NOT_VISIBLE: _("There is nothing here that you may see."),
+    Reason.REASON_EMPTY: _("Say why. A reason is needed, because it stays in the audit log."),
+    Reason.NUMBER_NOT_TYPED: _("Type the number %(number)s to confirm a change of this size."),
+    Reason.NOTHING_TO_DO: _("There is nothing to do in this change."),
+    Reason.NOTHING_SELECTED: _("Nothing is selected."),
+    Reason.PLAN_STALE: _("This preview is too old, or things changed under it. Nothing was queued; make a new one."),
+    Reason.PLAN_ALTERED: _("The plan is not the one that was shown. Nothing was queued."),
+    Reason.PLAN_NOT_READY: _("The preview is not ready yet: some systems are still being read."),
+    Reason.ALREADY_CONFIRMED: _("This change was already confirmed. Nothing is done twice."),
+    Reason.NOT_A_DRAFT: _("This is no longer a preview."),
+    Reason.NOT_RUNNING: _("This change is not running."),
+    Reason.NOTHING_TO_RETRY: _("There is nothing that could be tried again."),
+    Reason.NOT_FOREIGN: _("This step does not wait for a decision."),
+    Reason.REQUEST_FORGED: _("The request did not come from a page of this panel, or its page was too old."),
+    Reason.TOO_MANY_TESTS: _("The system was tested a moment ago. Try again in a few seconds."),
+    Reason.BAD_VALUE: _("The value of %(key)s cannot be used: %(why)s"),
+    Reason.LAST_OWNER: _("Somebody has to stay who may manage users: this is the last active owner."),
+    Reason.AUDIT_UNAVAILABLE: _("The audit log cannot be written, so nothing was done. Try again later."),
+}
+
+
+class _Tolerant(dict[str, Any]):
+    def __missing__(self, key: str) -> str:
+        return ""
+
+
+def sentence(reason: str, params: Mapping[str, Any] | None = None) -> str:
+    """The translated sentence of a reason code; an unknown code is shown as it is."""
+    try:
+        template = str(REASONS[Reason(reason)])
+    except (ValueError, KeyError):
+        return reason
+    return (template % _Tolerant({**(params or {})})).strip()
+
+
+def say(error: MusterbookError) -> str:
+    """The sentence of an error."""
+    return sentence(error.reason, error.params)

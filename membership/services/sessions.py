@@ -1,0 +1,136 @@
+"""The log-in chain: who came in, who went, who was refused.
+
+Fails closed: a log-in that cannot be recorded does not happen.
+"""
+
+import datetime as dt
+import hmac
+import logging
+from typing import TYPE_CHECKING, Any
+
+from axes.helpers import get_client_ip_address
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
+from django.db import DatabaseError, transaction
+from django.http import HttpRequest
+from django.utils import timezone
+
+from membership.audit import record
+from membership.errors import AuditUnavailable
+from membership.models import FailedLogIns
+from membership.vocab import AuditAction, Chain
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+log = logging.getLogger(__name__)
+
+LISTED_A_MINUTE = 10
+"""Failed log-ins from one address that get an entry of their own each minute; the rest is counted."""
+_MINUTE = dt.timedelta(minutes=1)
+
+
+def connect() -> None:
+    """Have the panel's log-ins recorded. Called once, when the application starts."""
+    user_logged_in.connect(_logged_in, dispatch_uid="musterbook.logged_in")
+    user_logged_out.connect(_logged_out, dispatch_uid="musterbook.logged_out")
+    user_login_failed.connect(_failed, dispatch_uid="musterbook.log_in_failed")
+
+
+def close_counts(*, now: dt.datetime | None = None) -> bool:
+    """Write the counting entries of minutes that are over. True if there were any. Housekeeping of the worker."""
+    minute = _minute(now or timezone.now())
+    if not FailedLogIns.objects.filter(minute__lt=minute).exists():
+        return False
+    with transaction.atomic():
+        over = list(FailedLogIns.objects.select_for_update().filter(minute__lt=minute).order_by("pk")[:500])
+        FailedLogIns.objects.filter(pk__in=[row.pk for row in over]).delete()
+        record.write(Chain.LOG_IN, [_counted(row) for row in over if row.count > LISTED_A_MINUTE])
+    return True
+
+
+def _logged_in(sender: object, request: HttpRequest, user: "User", **kwargs: Any) -> None:
+    try:
+        with transaction.atomic():
+            record.write(Chain.LOG_IN, [_entry(AuditAction.LOGGED_IN, request, user)])
+    except (AuditUnavailable, DatabaseError):
+        _end(request)
+        raise
+
+
+def _logged_out(sender: object, request: HttpRequest, user: "User | None", **kwargs: Any) -> None:
+    if user is None:
+        return
+    try:
+        with transaction.atomic():
+            record.write(Chain.LOG_IN, [_entry(AuditAction.LOGGED_OUT, request, user)])
+    except (AuditUnavailable, DatabaseError):
+        _end(request)  # the session ends all the same: that takes rights away, and the refusal is shown
+        raise
+
+
+def _end(request: HttpRequest) -> None:
+    """End the session without the signals of a log-out: nobody is logged in after this."""
+    try:
+        request.session.flush()
+    except DatabaseError:
+        # The row cannot be deleted. A new, empty session is what the middleware would save now.
+        log.warning("a session could not be deleted from the database")
+        request.session.clear()
+        request.session._session_key = None  # type: ignore[attr-defined]
+    request.user = AnonymousUser()
+
+
+def _failed(sender: object, credentials: dict[str, Any], request: HttpRequest | None = None, **kwargs: Any) -> None:
+    now = timezone.now()
+    address = _address(request)
+    with transaction.atomic():
+        if _count(address, _minute(now)) > LISTED_A_MINUTE:
+            return
+        known = _known(credentials)
+        entry = record.Entry(
+            AuditAction.LOG_IN_FAILED,
+            outcome="locked_out" if getattr(request, "axes_locked_out", False) else "not_accepted",
+            data={"user": known.pk if known else None},
+            # What was typed as a name may be a password: it is kept only where it names somebody.
+            personal={"address": address, **({"user": known.get_username()} if known else {})},
+        )
+        record.write(Chain.LOG_IN, [entry], at=now)
+
+
+def _count(address: str, minute: dt.datetime) -> int:
+    """How many log-ins failed from this address in this minute, this one included."""
+    hashed = hmac.digest(settings.SECRET_KEY.encode(), f"failed log-ins\n{address}\n{minute}".encode(), "sha256").hex()
+    FailedLogIns.objects.bulk_create([FailedLogIns(address_hash=hashed, minute=minute)], ignore_conflicts=True)
+    row = FailedLogIns.objects.select_for_update().get(address_hash=hashed, minute=minute)
+    row.count += 1
+    row.save(update_fields=["count"])
+    return row.count
+
+
+def _counted(row: FailedLogIns) -> record.Entry:
+    return record.Entry(
+        AuditAction.LOG_INS_FAILED,
+        data={"count": row.count - LISTED_A_MINUTE, "minute": row.minute, "address": row.address_hash[:16]},
+    )
+
+
+def _known(credentials: dict[str, Any]) -> "User | None":
+    name = credentials.get(get_user_model().USERNAME_FIELD)
+    if not isinstance(name, str) or "\0" in name:
+        return None
+    return get_user_model().objects.filter(**{get_user_model().USERNAME_FIELD: name[:150]}).first()
+
+
+def _entry(action: AuditAction, request: HttpRequest, user: "User") -> record.Entry:
+    return record.Entry(action, actor=user, personal={"address": _address(request)})
+
+
+def _address(request: HttpRequest | None) -> str:
+    return str(get_client_ip_address(request) or "") if request is not None else ""
+
+
+def _minute(at: dt.datetime) -> dt.datetime:
+    return at.replace(second=0, microsecond=0)

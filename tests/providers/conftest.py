@@ -1,0 +1,3 @@
+from tests.providers.remotes import chat, club, company, sandbox
+
+__all__ = ["chat", "club", "company", "sandbox"]
