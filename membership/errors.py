@@ -129,6 +129,9 @@ class MusterbookError(Exception):
     Parameters are shown to people and stored: never put a secret into them.
     """
 
+    is_recorded = False
+    """Whether the refusal is in the audit log already."""
+
     def __init__(self, reason: Reason, **params: Any) -> None:
         super().__init__(reason.value, params)
         self.reason = reason

@@ -80,13 +80,23 @@ class Credentials:
 
 
 class Remote:
-    """An open connection: its provider over its door. Close it, or use it as a context manager."""
+    """An open connection: its provider over its door. Close it, or use it as a context manager.
 
-    def __init__(self, connection: Connection, wrap: Callable[[Door], Door] = lambda door: door) -> None:
+    `within_s` shortens the time limit of each request, a reading's body included.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        wrap: Callable[[Door], Door] = lambda door: door,
+        *,
+        within_s: float | None = None,
+    ) -> None:
         self._http = HttpDoor(
             connection.base_url,
             internal=connection.internal,
-            timeout_s=connection.timeout_s,
+            timeout_s=min(connection.timeout_s, within_s or connection.timeout_s),
+            reading_timeout_s=within_s,
             pool_size=connection.concurrency,
         )
         self.provider: Provider = provider_module(connection.provider)(

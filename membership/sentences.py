@@ -112,6 +112,22 @@ REASONS: dict[Reason, Any] = {
     Reason.AUDIT_UNAVAILABLE: _("The audit log cannot be written, so nothing was done. Try again later."),
 }
 
+FINDINGS: dict[str, tuple[Any, Any]] = {
+    "reads_groups": (_("Groups can be read."), _("Groups cannot be read.")),
+    "lists_groups": (
+        _("The system lists its groups."),
+        _("The system does not list its groups: name those to track in the options."),
+    ),
+    "reads_accounts": (_("Accounts can be read."), _("Accounts cannot be read: the account used here lacks the right.")),
+    "reads_emails": (
+        _("E-mail addresses can be read."),
+        _("E-mail addresses cannot be read, so no links between systems are proposed."),
+    ),
+    "own_groups_only": (_("Only groups in which Musterbook's own account takes part are visible."), ""),
+    "writes_unknown": (_("Whether it may change anything shows only with the first change."), ""),
+}
+"""What "Test this system" found: `{code: (it works, it does not)}`."""
+
 
 class _Tolerant(dict[str, Any]):
     def __missing__(self, key: str) -> str:
@@ -130,3 +146,9 @@ def sentence(reason: str, params: Mapping[str, Any] | None = None) -> str:
 def say(error: MusterbookError) -> str:
     """The sentence of an error."""
     return sentence(error.reason, error.params)
+
+
+def finding(code: str, works: bool) -> str:
+    """The translated sentence of what a test found; an unknown code is shown as it is."""
+    good, bad = FINDINGS.get(code, (code, code))
+    return str(good if works else bad)

@@ -10,12 +10,13 @@ from django.utils.translation import pgettext_lazy
 class ProviderEntry(NamedTuple):
     label: str
     path: str  # dotted path of the package whose `build` makes the provider; imported when first used
+    rate_per_s: float = 2  # requests a second of a new connection: what the vendor allows, or a careful guess
 
 
 PROVIDERS: dict[str, ProviderEntry] = {
     "inwendo": ProviderEntry("inwendo", "membership.providers.inwendo"),
     "mudbase": ProviderEntry("Mudbase", "membership.providers.mudbase"),
-    "kaiten": ProviderEntry("Kaiten", "membership.providers.kaiten"),
+    "kaiten": ProviderEntry("Kaiten", "membership.providers.kaiten", rate_per_s=5),
 }
 
 

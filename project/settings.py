@@ -158,7 +158,7 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_VERBOSE = False
 AXES_DISABLE_ACCESS_LOG = True  # our audit log keeps the log-ins
-AXES_LOCKOUT_TEMPLATE = "admin/locked_out.html"
+AXES_LOCKOUT_CALLABLE = "membership.admin.refusals.locked_out"
 LOGIN_URL = "admin:login"
 
 # --- words and times --------------------------------------------------------------------------------------------------

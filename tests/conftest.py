@@ -5,11 +5,17 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group as AuthGroup
 from django.db import connection, connections
 
-from tests.world import make_world
+from membership.models import Reach
+from membership.vocab import Role
+
 
 TEMPLATE_SUFFIX = "_template"
+PASSWORD = "a long enough password"
+"""Of everybody in the cast."""
 
 
 def is_sqlite():
@@ -86,6 +92,70 @@ def only_loopback(monkeypatch):
 @pytest.fixture
 def world(fresh_db):
     """Three connected systems, not read yet. See tests/world.py."""
+    from tests.world import make_world
+
     made = make_world()
     yield made
     made.sandbox.stop()
+
+
+@pytest.fixture
+def any_db(request):
+    """The database that the test chose: `fresh_db` where it asked for that, else `db`, which is rolled back."""
+    return request.getfixturevalue("fresh_db" if "fresh_db" in request.fixturenames else "db")
+
+
+@pytest.fixture
+def make_user(any_db):
+    """A user of the panel, made without an audit entry: `make_user("ann", Role.OPERATOR, [connection])`."""
+
+    def make(name, role=None, connections=None):
+        user = get_user_model().objects.create_user(name, password=PASSWORD, is_staff=role is not None)
+        if role is not None:
+            user.groups.add(AuthGroup.objects.get(name=role.value))
+        if connections is not None:
+            Reach.objects.create(user=user).connections.set(connections)
+        return user
+
+    return make
+
+
+@pytest.fixture
+def viewer(make_user):
+    return make_user("viewer", Role.VIEWER)
+
+
+@pytest.fixture
+def operator(make_user):
+    return make_user("operator", Role.OPERATOR)
+
+
+@pytest.fixture
+def approver(make_user):
+    return make_user("approver", Role.APPROVER)
+
+
+@pytest.fixture
+def auditor(make_user):
+    return make_user("auditor", Role.AUDITOR)
+
+
+@pytest.fixture
+def owner(make_user):
+    return make_user("owner", Role.OWNER)
+
+
+@pytest.fixture
+def stranger(make_user):
+    """Somebody who can log in and has no role."""
+    return make_user("stranger")
+
+
+@pytest.fixture
+def limited_operator(make_user):
+    """An operator limited to some systems: `limited_operator(connection, …)`."""
+
+    def make(*connections, name="limited"):
+        return make_user(name, Role.OPERATOR, connections)
+
+    return make

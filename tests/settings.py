@@ -14,6 +14,7 @@ from project.settings import *  # noqa: E402, F403
 from project.settings import DATABASES, VAR_DIR  # noqa: E402
 
 VAR_DIR.mkdir(parents=True, exist_ok=True)
+(VAR_DIR / "static").mkdir(exist_ok=True)  # the static files' server warns where there is none
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # A file, not memory: threads and other processes share it, and a test resets it by copying the migrated one.
     DATABASES["default"]["TEST"] = {"NAME": str(VAR_DIR / f"test-{os.getpid()}.sqlite3")}

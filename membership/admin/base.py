@@ -3,10 +3,12 @@
 The stock pages that add, edit and delete rows are closed: mirrored rows are changed by previews, the rest by services.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from django.contrib import messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -30,6 +32,7 @@ from membership.vocab import Right
 
 Text = str | Promise
 ROWS = 50
+ROW_ID = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
 def visible_systems(request: HttpRequest) -> list[Connection]:
@@ -44,13 +47,24 @@ def visible_systems(request: HttpRequest) -> list[Connection]:
 
 def refuse(request: HttpRequest, error: MusterbookError) -> None:
     """Tell on the next page why nothing was done."""
-    messages.error(request, inert.shown(say(error)))
+    messages.error(request, inert.inert(say(error)))
+
+
+def selection_of(request: HttpRequest, queryset: QuerySet) -> dict[str, Any]:
+    """What was selected on a list: the ids that were ticked, or the list's own query for "all that match"."""
+    if request.POST.get("select_across") == "1":
+        return {"kind": "query", "query": request.GET.urlencode(), "count": queryset.count()}
+    return {"kind": "ids", "ids": [int(pk) for pk in request.POST.getlist(ACTION_CHECKBOX_NAME)]}
 
 
 class PanelChangeList(ChangeList):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.title = capfirst(self.opts.verbose_name_plural)
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.shown_page = self.paginator.get_page(self.page_num)
 
 
 class PanelAdmin(ModelAdmin):
@@ -150,9 +164,10 @@ class PanelAdmin(ModelAdmin):
 
     def action_checkbox(self, obj: Model) -> str:
         return format_html(
-            '<input type="checkbox" class="mu-check action-select" name="_selected_action" value="{}" aria-label="{}">',
+            '<input type="checkbox" class="mu-check action-select" name="{}" value="{}" aria-label="{}">',
+            ACTION_CHECKBOX_NAME,
             obj.pk,
-            _("Select %(name)s") % {"name": inert.shown(str(obj))},
+            _("Select %(name)s") % {"name": inert.inert(str(obj))},
         )
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
@@ -170,7 +185,9 @@ class PanelAdmin(ModelAdmin):
             return HttpResponseRedirect(request.get_full_path())
 
     def _check_action(self, request: HttpRequest) -> None:
-        """A list takes nothing but the actions that it offers."""
+        """A list takes nothing but the actions that it offers, about rows named by their ids."""
+        if not all(ROW_ID.fullmatch(pk) for pk in request.POST.getlist(ACTION_CHECKBOX_NAME)):
+            raise NotAllowed(Reason.REQUEST_FORGED)
         action = request.POST.get("action", "")
         if action in self.get_actions(request):
             return
@@ -197,6 +214,6 @@ class PanelAdmin(ModelAdmin):
         """A page of ours in the panel's frame. `title` is its heading; `crumbs` are (text, address) pairs."""
         own = (capfirst(self.opts.verbose_name_plural), cells.listing(self.model))
         context.setdefault("crumbs", [own])
-        context.setdefault("title", inert.shown(str(context.get("row", own[0]))))
+        context.setdefault("title", inert.inert(str(context.get("row", own[0]))))
         request.current_app = self.admin_site.name  # type: ignore[attr-defined]
         return TemplateResponse(request, template, {**self.admin_site.each_context(request), **context})

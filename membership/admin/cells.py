@@ -1,10 +1,9 @@
 """Small pieces of pages: names from remotes made inert, times with their zone, tags with a word in each."""
 
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from django.urls import reverse
 from django.utils import timezone
@@ -20,26 +19,26 @@ from membership.vocab import ChangeState, ConnectionState, DriftKind, OperationS
 NOTHING = format_html('<span class="mu-quiet">{}</span>', "–")
 
 VARIANTS: dict[str, str] = {
-    ConnectionState.ACTIVE: "ok",
+    ConnectionState.ACTIVE: "good",
     ConnectionState.PAUSED: "bad",
     ChangeState.DRAFT: "plain",
     ChangeState.QUEUED: "info",
     ChangeState.RUNNING: "info",
-    ChangeState.DONE: "ok",
-    ChangeState.DONE_WITH_FAILURES: "warn",
+    ChangeState.DONE: "good",
+    ChangeState.DONE_WITH_FAILURES: "warning",
     ChangeState.CANCELLED: "plain",
     ChangeState.STALE: "plain",
     OperationState.PLANNED: "plain",
-    OperationState.IN_DOUBT: "warn",
-    OperationState.FOREIGN: "warn",
-    OperationState.CONFIRMED: "ok",
+    OperationState.IN_DOUBT: "warning",
+    OperationState.FOREIGN: "warning",
+    OperationState.CONFIRMED: "good",
     OperationState.REFUSED: "bad",
     ReadingState.WANTED: "info",
-    ReadingState.COMPLETE: "ok",
-    ReadingState.INCOMPLETE: "warn",
+    ReadingState.COMPLETE: "good",
+    ReadingState.INCOMPLETE: "warning",
     ReadingState.FAILED: "bad",
-    DriftKind.JOINED: "ok",
-    DriftKind.LEFT: "warn",
+    DriftKind.JOINED: "good",
+    DriftKind.LEFT: "warning",
     DriftKind.ALTERED: "info",
 }
 """Colour of a state's tag. The word in the tag says the same; what is not named here is plain."""
@@ -47,7 +46,7 @@ VARIANTS: dict[str, str] = {
 
 def name(text: object) -> SafeString:
     """What a remote or a person typed: escaped, isolated from its surroundings, control characters made visible."""
-    return format_html("<bdi>{}</bdi>", inert.shown(str(text)))
+    return format_html("<bdi>{}</bdi>", inert.inert(str(text)))
 
 
 def tag(word: object, variant: str = "plain") -> SafeString:
@@ -96,6 +95,11 @@ def as_of(at: datetime | None) -> SafeString:
     return format_html(_("as of {}"), moment(at))
 
 
+def user(row: Any) -> SafeString:
+    """A user of the panel; where there is none, the worker did it on its own."""
+    return name(row.get_full_name() or row.get_username()) if row else format_html("{}", "Musterbook")
+
+
 def link(address: str, text: object) -> SafeString:
     return format_html('<a class="mu-link" href="{}">{}</a>', address, text)
 
@@ -114,9 +118,9 @@ def listing(model: Any, **filters: object) -> str:
 def role(row: Participant) -> SafeString:
     """Member, manager, or both."""
     if row.is_manager and row.is_member:
-        return format_html("{} {}", tag(_("manager"), "warn"), _("member"))
+        return format_html("{} {}", tag(_("manager"), "warning"), _("member"))
     if row.is_manager:
-        return tag(_("manager, not a member"), "warn")
+        return tag(_("manager, not a member"), "warning")
     return format_html("{}", _("member"))
 
 
@@ -136,16 +140,27 @@ def group_tags(group: Group) -> SafeString:
     return format_html('<span class="mu-tags">{}</span>', found) if found else NOTHING
 
 
-def call_line(call: Mapping[str, Any]) -> str:
-    """One planned request as it will stand on the wire: method, quoted path, query."""
-    path = "/" + "/".join(quote(str(segment), safe="") for segment in call["path"])
-    query = urlencode([(key, value) for key, value in call.get("query", ())])
-    return inert.shown(f"{call['method']} {path}{'?' + query if query else ''}")
+def there(state: Mapping[str, Any]) -> str:
+    """What somebody is in a group, from a stored state: "manager, member", "not there"."""
+    if not state.get("is_present"):
+        return _("not there")
+    words = [word for key, word in (("is_manager", _("manager")), ("is_member", _("member"))) if state.get(key)]
+    return ", ".join(words) or _("there, on no list")
 
 
-def call_rest(call: Mapping[str, Any]) -> list[str]:
-    """The lines below `call_line`: prescribed headers, and the body as JSON."""
-    lines = [f"{key}: {value}" for key, value in call.get("headers", ())]
-    if "body" in call:
-        lines.append(json.dumps(call["body"], ensure_ascii=False, sort_keys=True))
-    return [inert.shown(line) for line in lines]
+BARS: dict[str, str] = {
+    OperationState.CONFIRMED: "good",
+    OperationState.NOT_NEEDED: "good",
+    OperationState.REFUSED: "bad",
+    OperationState.IN_DOUBT: "warning",
+    OperationState.FOREIGN: "warning",
+    OperationState.OVERTAKEN: "plain",
+    OperationState.CANCELLED: "plain",
+}
+
+
+def bar(state: str, percent: float) -> SafeString:
+    """One piece of a progress bar; what has not ended is the bar's empty rest."""
+    if state not in BARS:
+        return SafeString("")
+    return format_html('<span class="mu-progress-{}" style="width: {}%"></span>', BARS[state], f"{percent:.2f}")

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from membership.admin import cells, filters
-from membership.admin.base import PanelAdmin
+from membership.admin.base import PanelAdmin, selection_of
 from membership.models import Participant, visible_to
 from membership.services import pages, removal
 from membership.vocab import Right
@@ -83,7 +83,7 @@ class ParticipantAdmin(PanelAdmin):
     def who(self, row: Participant) -> SafeString:
         main = cells.link(cells.page(row), cells.name(row.label or row.remote_id))
         if row.account is None:
-            below: object = cells.tag(_("unmatched"), "warn")
+            below: object = cells.tag(_("unmatched"), "warning")
         else:
             below = cells.name(row.account.email or row.account.remote_id)
         return format_html('<span class="mu-two"><strong>{}</strong><span class="mu-quiet">{}</span></span>', main, below)
@@ -116,15 +116,10 @@ class ParticipantAdmin(PanelAdmin):
 
     @admin.action(description=gettext_lazy("Remove from group…"), permissions=["act"])
     def remove(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse:
-        selection: dict[str, Any]
-        if request.POST.get("select_across") == "1":
-            selection = {"query": request.GET.urlencode()}
-        else:
-            selection = {"ids": sorted(queryset.order_by().values_list("pk", flat=True))}
-        change = removal.draft_removal(queryset, actor=request.user, selection=selection)
+        change = removal.draft_removal(queryset, actor=request.user, selection=selection_of(request, queryset))
         return HttpResponseRedirect(cells.page(change))
 
     def do_remove(self, request: HttpRequest, row: Participant) -> HttpResponse:
         rows = self.get_queryset(request).filter(pk=row.pk)
-        change = removal.draft_removal(rows, actor=request.user, selection={"ids": [row.pk]})
+        change = removal.draft_removal(rows, actor=request.user, selection={"kind": "ids", "ids": [row.pk]})
         return HttpResponseRedirect(cells.page(change))

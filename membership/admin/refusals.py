@@ -1,18 +1,85 @@
-"""What a refused request gets: one sentence, and an entry in the audit log."""
+"""What a refused request gets: one sentence with the right status, and an entry in the audit log."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
+from django.conf import settings
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
-from django.views.csrf import csrf_failure as stock_csrf_failure
+from django.shortcuts import render
+from django.utils.html import escape
+from django.utils.translation import gettext as _
 
+from membership import sentences
+from membership.errors import AuditUnavailable, BadValue, ChangeRefused, MusterbookError, NotAllowed, Reason
+from membership.services import inert, sessions, shell
 
-def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    return stock_csrf_failure(request, reason=reason)
+STATUS: Mapping[type[MusterbookError], int] = {
+    AuditUnavailable: 503,
+    BadValue: 400,
+    ChangeRefused: 409,
+    NotAllowed: 403,
+}
 
 
 class RefusalMiddleware:
+    """Turns our errors, and Django's PermissionDenied, into a page that says why."""
+
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if isinstance(exception, PermissionDenied):
+            return refused(request, NotAllowed(Reason.NO_RIGHT))
+        return refused(request, exception) if isinstance(exception, MusterbookError) else None
+
+
+def refused(request: HttpRequest, error: MusterbookError) -> HttpResponse:
+    """The page of a refusal, which is in the log before it is shown."""
+    if not error.is_recorded and not isinstance(error, AuditUnavailable):
+        try:
+            _record(request, error)
+        except (AuditUnavailable, DatabaseError):
+            error = AuditUnavailable()
+    status = next((status for kind, status in STATUS.items() if isinstance(error, kind)), 500)
+    return _page(request, _("This was not done"), inert.inert(sentences.say(error)), status)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """A form that no page of ours sent, or an old one."""
+    return refused(request, NotAllowed(Reason.REQUEST_FORGED))
+
+
+def locked_out(request: HttpRequest, response: HttpResponse, credentials: object) -> HttpResponse:
+    """After too many failed log-ins. `sessions` has recorded them."""
+    return _page(
+        request,
+        _("Too many failed log-ins"),
+        _("Nobody can log in with this name from here for %(minutes)d minutes. Wait, then try again.")
+        % {"minutes": round(settings.AXES_COOLOFF_TIME * 60)},
+        429,
+    )
+
+
+def _record(request: HttpRequest, error: MusterbookError) -> None:
+    user = getattr(request, "user", None)
+    if not getattr(user, "is_authenticated", False) and not sessions.gets_own_entry(request):
+        return  # one address asks all the time: it is counted
+    personal = {"method": request.method, "path": request.path, "address": sessions.address_of(request)}
+    shell.record_refusal("request", error, actor=user, personal=personal)
+
+
+def _page(request: HttpRequest, title: str, says: str, status: int) -> HttpResponse:
+    inside = getattr(getattr(request, "user", None), "is_staff", False)
+    context: dict[str, Any] = {"title": title, "says": says, "inside": inside}
+    context["layout"] = "admin/base.html" if inside else "unfold/layouts/unauthenticated.html"
+    try:
+        return render(request, "admin/refused.html", {**admin.site.each_context(request), **context}, status=status)
+    except DatabaseError:
+        # The page's frame asks the database, which may be what is wrong.
+        return HttpResponse(f"<!DOCTYPE html><title>{escape(title)}</title><p>{escape(says)}</p>", status=status)

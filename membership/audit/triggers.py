@@ -39,6 +39,16 @@ ROW_RULES = (
     ),
     Rule("musterbook_head_delete", HEADS, "DELETE", "the head of an audit chain is never deleted"),
 )
+SQLITE_RULES = (
+    # A personal part may be deleted, so REPLACE would pass as a deletion and an insert.
+    Rule(
+        "musterbook_personal_replace",
+        PERSONAL,
+        "INSERT",
+        "personal parts of audit entries are never replaced",
+        unless=f'NOT EXISTS (SELECT 1 FROM "{PERSONAL}" WHERE entry_id = NEW.entry_id)',  # noqa: S608 - our own name
+    ),
+)
 TRUNCATE_RULES = tuple(
     Rule(f"musterbook_{word}_truncate", table, "TRUNCATE", "the audit log is never emptied")
     for word, table in (("entry", ENTRIES), ("personal", PERSONAL), ("head", HEADS))
@@ -93,7 +103,7 @@ def replaces_meet_triggers(using: str = DEFAULT_DB_ALIAS) -> bool:
 
 def _wanted(connection: BaseDatabaseWrapper) -> dict[str, Trigger]:
     if connection.vendor == "sqlite":
-        return {rule.name: _sqlite(rule) for rule in ROW_RULES}
+        return {rule.name: _sqlite(rule) for rule in (*ROW_RULES, *SQLITE_RULES)}
     return {rule.name: _postgresql(rule) for rule in (*ROW_RULES, *TRUNCATE_RULES)}
 
 

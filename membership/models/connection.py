@@ -52,6 +52,8 @@ class Connection(models.Model):
     """A counter that the owner advances; a waiter takes over when it stands still."""
     tests_made = models.BigIntegerField(default=0)
     """Requests that pages made for "Test this system": the lane takes them from its limit."""
+    tested_at = models.DateTimeField(null=True, blank=True)
+    """When the last such test began."""
 
     groups_read_at = models.DateTimeField(null=True, blank=True)
     accounts_read_at = models.DateTimeField(null=True, blank=True)

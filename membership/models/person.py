@@ -54,6 +54,8 @@ class Account(InConnection, models.Model):
     is_present = models.BooleanField(_("still there"), default=True)
     places_read_at = models.DateTimeField(null=True, blank=True)
     """When everything that the remote tells about where this account takes part was last read completely."""
+    places_asked_at = models.DateTimeField(null=True, blank=True)
+    """When the remote was last asked for the places of this account, where it can tell them."""
     seen_at = models.DateTimeField(_("last changed as seen"))
 
     class Meta:

@@ -52,7 +52,7 @@ class Plan:
 def plan_removal(participants: QuerySet[Participant]) -> Plan:
     """Work out the removal of `participants`, guards applied. Reads only: no transaction needed."""
     all_wishes = wishes.load(participants)
-    connections = Connection.objects.in_bulk({wish.connection_id for wish in all_wishes})
+    connections = Connection.objects.defer("secrets", "session").in_bulk({wish.connection_id for wish in all_wishes})
     providers = {pk: drafter(connection) for pk, connection in connections.items()}
     refusals = guards.sift(all_wishes, connections, providers)
     return Plan(
@@ -163,11 +163,13 @@ def _insert_parts(change: Change, plan: Plan, unknown: Mapping[int, Unknown]) ->
     of_connection: dict[int, list[Wish]] = defaultdict(list)
     for wish in plan.kept:
         of_connection[wish.connection_id].append(wish)
-    concerned = {*plan.connections, *unknown}
+    noted = {part.connection_id: part for part in ChangeConnection.objects.filter(change_id=change.pk)}
     ChangeConnection.objects.filter(change_id=change.pk).delete()
-    ChangeConnection.objects.bulk_create(
-        _part(change, pk, of_connection[pk], unknown.get(pk)) for pk in sorted(concerned)
-    )
+    not_known = {
+        pk: Unknown(part.unknown_reason, part.unknown_params) for pk, part in noted.items() if part.unknown_reason
+    } | dict(unknown)
+    concerned = sorted({*plan.connections, *noted, *not_known})
+    ChangeConnection.objects.bulk_create(_part(change, pk, of_connection[pk], not_known.get(pk)) for pk in concerned)
 
 
 def _part(change: Change, connection_id: int, kept: Sequence[Wish], unknown: Unknown | None) -> ChangeConnection:

@@ -14,9 +14,7 @@ from membership.remotes import provider_module
 class ShutDoor:
     """A `Door` through which nothing leaves."""
 
-    def send(
-        self, call: RemoteCall, *, credentials: Mapping[str, str], send_before: float | None = None
-    ) -> NoReturn:
+    def send(self, call: RemoteCall, *, credentials: Mapping[str, str], send_before: float | None = None) -> NoReturn:
         raise NotSent(Reason.NOT_STARTED)
 
     def read(self, call: RemoteCall, *, credentials: Mapping[str, str]) -> NoReturn:

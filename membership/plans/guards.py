@@ -84,7 +84,7 @@ def group_protected(wish: Wish, known: Known) -> Refusal | None:
     return Refusal(Reason.GROUP_PROTECTED, known.notes.get(("group", wish.group_id), {}))
 
 
-def managed_elsewhere(wish: Wish, known: Known) -> Refusal | None:
+def managed_elsewhere(wish: Wish, _known: Known) -> Refusal | None:
     return Refusal(Reason.MANAGED_ELSEWHERE) if wish.group_managed_elsewhere else None
 
 
@@ -92,7 +92,7 @@ def not_offered(wish: Wish, known: Known) -> Refusal | None:
     return None if known.providers[wish.connection_id].capabilities.remove else Refusal(Reason.NOT_OFFERED)
 
 
-def id_not_sendable(wish: Wish, known: Known) -> Refusal | None:
+def id_not_sendable(wish: Wish, _known: Known) -> Refusal | None:
     """One rule for all remotes: also where an id would travel in a body, an odd one may reach a URL behind it."""
     ids = (wish.group_remote_id, wish.remote_id, wish.account_remote_id)
     sendable = all(is_sendable_id(each) for each in ids if each is not None)
@@ -154,8 +154,10 @@ def _managers_staying(groups: list[int], leaving: set[int]) -> dict[int, int]:
 def _departures(participants: list[int]) -> dict[int, dict[str, Any]]:
     found: dict[int, dict[str, Any]] = {}
     for ids in chunks(participants):
-        rows = Presence.objects.filter(participant_id__in=ids).exclude(until=None).order_by("until")
+        rows = Presence.objects.filter(participant_id__in=ids).exclude(until=None).order_by("until", "pk")
         for participant_id, until, ended_by in rows.values_list("participant_id", "until", "ended_by"):
+            if until is None:
+                continue
             found[participant_id] = {"at": until.isoformat(), "how": ended_by or PresenceCause.UNKNOWN.value}
     return found
 
@@ -169,8 +171,8 @@ def _protections(persons: set[int], groups: set[int]) -> dict[tuple[str, int], d
     )
     for kind, queryset, wanted in kinds:
         for ids in chunks(sorted(wanted)):
-            rows = queryset.filter(pk__in=ids).order_by().values_list("pk", "protected_by_id", "protected_at", "protected_note")
-            marks.update({(kind, pk): (by, at, note) for pk, by, at, note in rows})
+            columns = queryset.values_list("pk", "protected_by_id", "protected_at", "protected_note")
+            marks.update({(kind, pk): (by, at, note) for pk, by, at, note in columns.filter(pk__in=ids).order_by()})
     users = get_user_model().objects.filter(pk__in={by for by, _, _ in marks.values() if by is not None})
     names = {user.pk: user.get_username() for user in users} if marks else {}
     return {

@@ -19,7 +19,9 @@ def not_known(accounts: Sequence[Account], now: datetime) -> list[Account]:
     of its system: one reading serves them.
     """
     oldest = now - timedelta(seconds=READINGS_MISSED * conf.read_every_s())
-    connections = Connection.objects.in_bulk({account.connection_id for account in accounts})
+    connections = Connection.objects.defer("secrets", "session").in_bulk(
+        {account.connection_id for account in accounts}
+    )
     wanted: list[Account] = []
     mirrored: set[int] = set()
     for account in accounts:

@@ -1,10 +1,8 @@
 """Whether a stored plan is still what was shown, and still true."""
 
-from membership.models import Change, Connection, LeftOut, Operation, Participant
+from membership.models import Change, Connection, LeftOut, Operation
 from membership.plans import guards, hashing, wishes
 from membership.plans.drafting import drafter
-
-_ROWS_AT_ONCE = 2000
 
 
 def stored_hash(change: Change) -> str:
@@ -38,9 +36,7 @@ def stored_hash(change: Change) -> str:
             calls=calls,
             salt=salt,
         )
-        for position, connection_id, provider, group, verb, subject, wanted, before, calls, salt in rows.iterator(
-            chunk_size=_ROWS_AT_ONCE
-        )
+        for position, connection_id, provider, group, verb, subject, wanted, before, calls, salt in rows
     ]
     left_out = LeftOut.objects.filter(change=change).order_by("position")
     lines = [
@@ -52,13 +48,13 @@ def stored_hash(change: Change) -> str:
 def overtaken_count(change: Change) -> int:
     """How many operations of a draft would not be planned as they are now: changed underneath, gone, or guarded."""
     planned = Operation.objects.filter(change=change).order_by("position")
-    before = dict(planned.values_list("participant_id", "before"))
+    before = {pk: stored for pk, stored in planned.values_list("participant_id", "before") if pk is not None}
     in_order = {participant_id: place for place, participant_id in enumerate(before)}
-    now = wishes.load(Participant.objects.filter(pk__in=planned.order_by().values("participant_id")))
+    now = wishes.load_ids(in_order)
     now.sort(key=lambda wish: in_order[wish.participant_id])
-    connections = Connection.objects.in_bulk({wish.connection_id for wish in now})
+    connections = Connection.objects.defer("secrets", "session").in_bulk({wish.connection_id for wish in now})
     refusals = guards.sift(now, connections, {pk: drafter(connection) for pk, connection in connections.items()})
-    same = sum(
-        wish.before() == before[wish.participant_id] and wish.participant_id not in refusals for wish in now
-    )
-    return len(before) - same
+    true_still = [
+        wish for wish in now if wish.before() == before[wish.participant_id] and wish.participant_id not in refusals
+    ]
+    return planned.count() - len(true_still)

@@ -1,6 +1,6 @@
 """Places that somebody wants ended, as the mirror has them: light rows, because a plan may hold ten thousand."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -116,10 +116,18 @@ Providers = Mapping[int, Provider]
 
 
 def load(participants: QuerySet[Participant]) -> list[Wish]:
-    """The wishes in the order of a plan, with one query."""
-    # The selection may be ordered, distinct or annotated: as a subquery it can be anything.
-    rows = Participant.objects.filter(pk__in=participants.values("pk")).order_by().values_list(*_COLUMNS)
-    return sorted((Wish(*row) for row in rows.iterator(chunk_size=2000)), key=lambda wish: wish.order)
+    """The wishes in the order of a plan."""
+    # distinct and ordered selections give their ids all the same; the rows come by id, which every database plans well.
+    return sorted(load_ids(participants.values_list("pk", flat=True)), key=lambda wish: wish.order)
+
+
+def load_ids(ids: Iterable[int]) -> list[Wish]:
+    """The wishes of these participants, in no order."""
+    found: list[Wish] = []
+    for chunk in chunks(list(ids)):
+        rows = Participant.objects.filter(pk__in=chunk).order_by().values_list(*_COLUMNS)
+        found += [Wish(*row) for row in rows]
+    return found
 
 
 def chunks(ids: list[int], size: int = IDS_PER_QUERY) -> Iterator[list[int]]:

@@ -347,7 +347,10 @@ class Provider(Protocol):
         ...
 
     def check(self) -> CheckResult:
-        """Look whether address, credentials and rights work, with reads alone. Raises the `ProviderError` that says why not."""
+        """Look whether address, credentials and rights work, with reads alone.
+
+        Raises the `ProviderError` that says why not.
+        """
         ...
 
 

@@ -356,7 +356,7 @@ def _abandon(raw: BaseHTTPResponse | None) -> None:
 
 def _classified(error: Exception, attempt: Attempt) -> ProviderError:
     """The mark alone says whether it may have been done; the error only says why."""
-    causes = [cause for cause in _causes(error) if not isinstance(cause, requests.RequestException | HTTPError)]
+    causes = [cause for cause in _causes(error) if not _is_wrapper(cause)]
     detail = type(causes[-1] if causes else error).__name__
     if not attempt.began:
         return NotSent(Reason.CONNECT_TIMEOUT if attempt.expired else Reason.NOT_REACHED, detail=detail)
@@ -365,6 +365,13 @@ def _classified(error: Exception, attempt: Attempt) -> ProviderError:
     if any(isinstance(cause, OSError | http.client.IncompleteRead) for cause in causes):
         return OutcomeUnknown(Reason.ANSWER_LOST, detail=detail)
     return OutcomeUnknown(Reason.ANSWER_UNREADABLE, detail=detail)
+
+
+def _is_wrapper(error: BaseException) -> bool:
+    """Errors of the libraries say nothing but what they wrap, though some call themselves OSError."""
+    if isinstance(error, http.client.HTTPException):
+        return False
+    return isinstance(error, requests.RequestException | HTTPError)
 
 
 def _causes(error: BaseException) -> list[BaseException]:

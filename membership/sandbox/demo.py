@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from membership.sandbox.demo_names import CHATS, GROUPS, ROOMS, Human, humans
+from membership.sandbox.demo_names import CAST, CHATS, GROUPS, ROOMS, Human, humans
 from membership.sandbox.inwendo_state import InwendoState
 from membership.sandbox.kaiten_state import DEACTIVATED, OWNER, KaitenState
 from membership.sandbox.mudbase_state import MudbaseState
@@ -78,7 +78,7 @@ def describe_demo(urls: Mapping[str, str]) -> tuple[DemoConnection, ...]:
 
 
 def _fill_inwendo(state: InwendoState, everybody: Sequence[Human]) -> None:
-    here = [human for human in everybody if human.number % 10 != 9]
+    here = [human for human in everybody if human.number < len(CAST) or human.number % 10 != 9]
     for human in here:
         state.add_person(
             human.first,
@@ -104,17 +104,14 @@ def _fill_inwendo(state: InwendoState, everybody: Sequence[Human]) -> None:
     archived = state.add_room("Weihnachtsfeier 2024", deleted=True)
     for room in rooms[:10]:
         state.add_participant(room.id, person=service.id, room_admin=True)
-    ai: dict[str, Any] = {
-        "auto_reply": True,
-        "ai_prompt": "You are the club's helper.",
-        "ai_auto_close_secret_word": "Sesam",
-    }
+    ai: dict[str, Any] = {"ai_prompt": "You are the club's helper.", "ai_auto_close_secret_word": "Sesam"}
     state.add_participant(
         42,
         participant_type="ai",
         first_name="KI",
         last_name="Assistent",
         auto_created=True,
+        auto_reply=True,
         ai_number_of_context_messages=20,
         **ai,
     )

@@ -6,7 +6,8 @@ Source: the vendor's reference pages for the chat, users and auth operations, an
 import uuid
 from typing import Any
 
-from membership.sandbox.mudbase_state import KINDS, ROLES, Chat, Member, MudbaseState, Project, Tokens, User
+from membership.sandbox import mudbase_forms as forms
+from membership.sandbox.mudbase_state import KINDS, ROLES, Chat, MudbaseState, User
 from membership.sandbox.server import Problem, RemoteServer, route
 from membership.sandbox.wire import Answer, Json, Pairs, Request, json_answer
 
@@ -39,9 +40,9 @@ class MudbaseServer(RemoteServer):
             return self._error(503, "Organization is suspended", request)
         return self._over_limit(request)
 
-    def no_route(self, _request: Request, *, other_method: bool) -> Answer:
+    def no_route(self, request: Request, *, other_method: bool) -> Answer:
         status = 405 if other_method else 404
-        return self._error(status, "Method not allowed" if other_method else "Route not found", _request)
+        return self._error(status, "Method not allowed" if other_method else "Route not found", request)
 
     def throttled(self, seconds: float, retry_after: bool) -> Answer:
         body = {"error": "Too many requests", "code": CODES[429], "retryAfter": seconds}
@@ -121,7 +122,7 @@ class MudbaseServer(RemoteServer):
         elif switches.add_existing == "update":
             existing = self.state.change_role_by_hand(chat.id, user_id, role)
         shown = [existing] if switches.add_answer == "added" else self.state.members.where("chat", chat.id)
-        return json_answer(200, {"success": True, "data": {"participants": [_with_time(member) for member in shown]}})
+        return json_answer(200, {"success": True, "data": {"participants": [forms.added(member) for member in shown]}})
 
     @route("DELETE", CHATS + "/{chat}/participants")
     def remove_participant(self, request: Request, project: str, chat_id: str) -> Answer:
@@ -148,13 +149,14 @@ class MudbaseServer(RemoteServer):
         if project is None or project.org != org:
             raise self._problem(404, "Project not found", request)
         users = self._with_status(request, self.state.users.where("project", project_id))
-        shown = [_user(user) for user in users]
-        return json_answer(200, {"users": shown, "total": len(shown), "project": _project(project)})
+        shown = [forms.listed_user(user, project) for user in users]
+        return json_answer(200, {"users": shown, "total": len(shown), "project": forms.project(project)})
 
     @route("GET", "/api/orgs/{org}/users")
     def list_org_users(self, request: Request, _org: str) -> Answer:
         self._administrator(request)
-        shown = [_user(user) for user in self._with_status(request, list(self.state.users))]
+        users = self._with_status(request, list(self.state.users))
+        shown = [forms.listed_user(user, self.state.projects.get(user.project)) for user in users]
         return json_answer(200, {"users": shown, "total": len(shown)})
 
     @route("GET", "/api/orgs/{org}/users/{user}/overview")
@@ -163,34 +165,38 @@ class MudbaseServer(RemoteServer):
         user = self.state.users.get(user_id)
         if user is None:
             raise self._problem(404, "User not found", request)
-        footprint = {"chats": self.state.members.count("user", user_id)}
-        return json_answer(200, {"user": _user(user), "footprint": footprint})
+        footprint = {"fileCount": 0, "storageUsed": 0, "sessionCount": 0, "apiKeyCount": 0}
+        return json_answer(200, {"user": forms.listed_user(user, None), "footprint": footprint})
 
     @route("PATCH", "/api/orgs/{org}/users/{user}/status")
     def set_status(self, request: Request, _org: str, user_id: str) -> Answer:
         self._administrator(request)
-        status = self._body(request).get("status")
+        status = self._body(request).get("accountStatus")
         if user_id not in self.state.users.rows:
             raise self._problem(404, "User not found", request)
         if status not in ("active", "suspended"):
-            raise self._problem(400, "status must be active or suspended", request)
-        return json_answer(200, {"user": _user(self.state.change_user(user_id, account_status=status))})
+            raise self._problem(400, "accountStatus must be active or suspended", request)
+        user = self.state.change_user(user_id, account_status=status)
+        return json_answer(200, {"message": "Status updated", "user": forms.listed_user(user, None)})
 
     @route("GET", "/api/projects/{org}/projects")
     def list_projects(self, request: Request, org: str) -> Answer:
         caller = self._signed_in(request)
         if caller.project:
             raise self._problem(403, "An organization token is needed", request)
-        shown = [_project(project) for project in self.state.projects if project.org == org]
+        shown = [forms.project(project) for project in self.state.projects if project.org == org]
         return json_answer(200, {"projects": shown, "total": len(shown)})
 
     @route("GET", "/api/users/me")
     def get_me(self, request: Request) -> Answer:
-        return json_answer(200, {"user": _user(self._signed_in(request))})
+        return json_answer(200, {"user": forms.own_user(self._signed_in(request), self._org)})
 
     @route("GET", "/api/me/bootstrap")
     def get_bootstrap(self, request: Request) -> Answer:
-        return json_answer(200, {"user": _user(self._signed_in(request))})
+        caller, org = self._signed_in(request), {"_id": self._org, "name": self._org}
+        projects = [forms.project(project) for project in self.state.projects if caller.project in ("", project.id)]
+        body = {"user": forms.own_user(caller, self._org), "organizations": [org], "defaultOrg": org}
+        return json_answer(200, {**body, "projects": projects})
 
     # sessions
 
@@ -199,13 +205,12 @@ class MudbaseServer(RemoteServer):
         body = self._body(request)
         project = body.get("projectId")
         user = self._credentials(request, body, lambda user: user.project and project in (None, user.project))
-        return self._welcome(user, {"id": user.id, "email": user.email, "role": user.role})
+        return self._welcome(user, forms.local_user(user))
 
     @route("POST", "/api/auth/login")
     def log_in_to_org(self, request: Request) -> Answer:
         user = self._credentials(request, self._body(request), lambda user: not user.project)
-        org = next((project.org for project in self.state.projects), "org_1")
-        return self._welcome(user, {"_id": user.id, "email": user.email, "role": user.role, "org": {"_id": org}})
+        return self._welcome(user, forms.own_user(user, self._org))
 
     @route("POST", REFRESH)
     def refresh(self, request: Request) -> Answer:
@@ -218,9 +223,13 @@ class MudbaseServer(RemoteServer):
         tokens = self.state.refresh(given)
         if tokens is None:
             return json_answer(401, {"error": "Invalid refresh token"})
-        return json_answer(200, _tokens(tokens))
+        return json_answer(200, {"message": "Token refreshed", **forms.tokens(tokens)})
 
     # inside
+
+    @property
+    def _org(self) -> str:
+        return next((project.org for project in self.state.projects), "org_1")
 
     def _credentials(self, request: Request, body: dict[str, Json], fits: Any) -> User:
         if not isinstance(body.get("email"), str) or not isinstance(body.get("password"), str):
@@ -238,7 +247,7 @@ class MudbaseServer(RemoteServer):
     def _welcome(self, user: User, shown: dict[str, Json]) -> Answer:
         self.state.change_user(user.id, last_login=self.state.stamp_ms())
         tokens = self.state.sign_in(user.id)
-        return json_answer(200, {"message": "Login successful", **_tokens(tokens), "user": shown})
+        return json_answer(200, {"message": "Login successful", **forms.tokens(tokens), "user": shown})
 
     def _signed_in(self, request: Request) -> User:
         scheme, _, token = (request.header("Authorization") or "").partition(" ")
@@ -323,38 +332,3 @@ class MudbaseServer(RemoteServer):
             "requestId": uuid.uuid4().hex,
         }
         return json_answer(status, body, headers)
-
-
-def _tokens(tokens: Tokens) -> dict[str, Json]:
-    return {"token": tokens.token, "refreshToken": tokens.refresh_token, "expiresIn": tokens.expires_in}
-
-
-def _with_time(member: Member) -> dict[str, Json]:
-    return {"userId": member.user, "role": member.role, "addedAt": member.added_at}
-
-
-def _project(project: Project) -> dict[str, Json]:
-    return {"_id": project.id, "name": project.name, "org": project.org}
-
-
-def _user(user: User) -> dict[str, Json]:
-    """All fields are optional in the schema: an e-mail that is missing is left out."""
-    shown = {
-        "_id": user.id,
-        "firstName": user.first_name,
-        "lastName": user.last_name,
-        "email": user.email,
-        "avatar": user.avatar,
-        "emailVerified": user.email_verified,
-        "role": user.role,
-        "customRole": user.custom_role,
-        "phone": user.phone,
-        "phoneVerified": user.phone_verified,
-        "lastLogin": user.last_login,
-        "isActive": user.is_active,
-        "accountStatus": user.account_status,
-        "isAnonymous": user.is_anonymous,
-        "createdAt": user.created_at,
-        "project": user.project or None,
-    }
-    return {key: value for key, value in shown.items() if value is not None}

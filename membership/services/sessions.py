@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LISTED_A_MINUTE = 10
-"""Failed log-ins from one address that get an entry of their own each minute; the rest is counted."""
+"""Failed log-ins and forged requests from one address that get an entry of their own each minute; the rest is counted."""
 _MINUTE = dt.timedelta(minutes=1)
 
 
@@ -49,6 +49,17 @@ def close_counts(*, now: dt.datetime | None = None) -> bool:
         FailedLogIns.objects.filter(pk__in=[row.pk for row in over]).delete()
         record.write(Chain.LOG_IN, [_counted(row) for row in over if row.count > LISTED_A_MINUTE])
     return True
+
+
+def gets_own_entry(request: HttpRequest) -> bool:
+    """Count one refused request of nobody known; False where its address is past the limit of this minute."""
+    with transaction.atomic():
+        return _count(address_of(request), _minute(timezone.now())) <= LISTED_A_MINUTE
+
+
+def address_of(request: HttpRequest | None) -> str:
+    """Where a request came from."""
+    return str(get_client_ip_address(request) or "") if request is not None else ""
 
 
 def _logged_in(sender: object, request: HttpRequest, user: "User", **kwargs: Any) -> None:
@@ -85,7 +96,7 @@ def _end(request: HttpRequest) -> None:
 
 def _failed(sender: object, credentials: dict[str, Any], request: HttpRequest | None = None, **kwargs: Any) -> None:
     now = timezone.now()
-    address = _address(request)
+    address = address_of(request)
     with transaction.atomic():
         if _count(address, _minute(now)) > LISTED_A_MINUTE:
             return
@@ -125,11 +136,7 @@ def _known(credentials: dict[str, Any]) -> "User | None":
 
 
 def _entry(action: AuditAction, request: HttpRequest, user: "User") -> record.Entry:
-    return record.Entry(action, actor=user, personal={"address": _address(request)})
-
-
-def _address(request: HttpRequest | None) -> str:
-    return str(get_client_ip_address(request) or "") if request is not None else ""
+    return record.Entry(action, actor=user, personal={"address": address_of(request)})
 
 
 def _minute(at: dt.datetime) -> dt.datetime:

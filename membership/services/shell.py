@@ -87,6 +87,7 @@ def record_refusal(
     )
     with transaction.atomic():
         record.write(Chain.PANEL, [entry])
+    error.is_recorded = True
 
 
 def _references(about: tuple[object, ...]) -> dict[str, int]:

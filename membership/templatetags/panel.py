@@ -5,11 +5,16 @@ from typing import Any
 
 from django import template
 from django.conf import settings
+from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from membership import sentences
 from membership.admin import cells
-from membership.models import Account, Change, Connection, Drift, Group, Participant, Person
+from membership.models import Account, Change, Connection, Drift, Group, LeftOut, Operation, Participant, Person
+from membership.services import step_words, titles
+from membership.services.progress import Progress, Tally
+from membership.vocab import OperationState
+from membership.services.inert import inert as inert_text
 
 register = template.Library()
 MODELS = {
@@ -58,13 +63,55 @@ def page(row: Any) -> str:
 
 
 @register.filter
-def call_line(call: dict[str, Any]) -> str:
-    return cells.call_line(call)
+def change_title(change: Change) -> str:
+    return titles.title(change)
 
 
 @register.filter
-def call_rest(call: dict[str, Any]) -> list[str]:
-    return cells.call_rest(call)
+def step_html(operation: Operation) -> SafeString:
+    return step_words.step_html(*step_words.labels_of(operation))
+
+
+@register.filter
+def outcome(operation: Operation) -> step_words.Outcome:
+    return step_words.outcome(operation, timezone.now())
+
+
+@register.filter
+def call_lines(operation: Operation) -> list[str]:
+    return step_words.call_lines(operation)
+
+
+@register.filter
+def today_there(operation: Operation) -> str:
+    return step_words.today_there(operation)
+
+
+@register.filter
+def left_out_sentence(row: LeftOut) -> str:
+    return step_words.left_out_sentence(row)
+
+
+@register.filter
+def user_name(user: Any) -> SafeString:
+    return cells.user(user)
+
+
+@register.filter
+def there(state: dict[str, Any]) -> str:
+    """What somebody is or was in a group, from a stored state."""
+    return cells.there(state)
+
+
+@register.simple_tag
+def bar(progress: Progress, tally: Tally) -> SafeString:
+    """One piece of a progress bar."""
+    return cells.bar(tally.state, progress.share(tally.state))
+
+
+@register.simple_tag
+def tally_tag(tally: Tally) -> SafeString:
+    return cells.tag(tally.word, cells.VARIANTS.get(tally.state, "info" if tally.state in OperationState.open() else "plain"))
 
 
 @register.simple_tag
@@ -81,7 +128,7 @@ def listing(model: str, **filters: object) -> str:
 @register.simple_tag
 def sentence(reason: str, params: dict[str, Any] | None = None) -> str:
     """The sentence of a reason code, with what remotes and people said in it made inert."""
-    return cells.inert.shown(sentences.sentence(reason, params))
+    return inert_text(sentences.sentence(reason, params))
 
 
 @register.simple_tag

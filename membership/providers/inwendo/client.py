@@ -54,6 +54,7 @@ class Inwendo:
     kind = "inwendo"
     options = OPTIONS
     secrets = SECRETS
+    capabilities = Capabilities(places=Places.REMOTE, renewable=True, rows_name_accounts=False, lists_groups=False)
 
     def __init__(
         self, door: Door, store: CredentialStore, options: Mapping[str, str], now: Callable[[], float]
@@ -63,9 +64,7 @@ class Inwendo:
         self._now = now
         self._options = with_defaults(OPTIONS, options)
         self._by_log_in = self._options["auth"] == "login"
-        self.capabilities = Capabilities(
-            places=Places.REMOTE, renewable=self._by_log_in, rows_name_accounts=False, lists_groups=False
-        )
+        self.capabilities = dataclasses.replace(self.capabilities, renewable=self._by_log_in)
         named = (("iw-build-id", self._options["build_id"]), ("iw-package-id", self._options["package_id"]))
         self._client_ids = tuple((name, value) for name, value in named if value)
         self._readings = InwendoReadings(
@@ -285,15 +284,15 @@ def addition_is_proven(call: RemoteCall, given: Mapping[str, Json]) -> bool:
 
 def documented_body(group: GroupRef, account: AccountRef, wanted: Wanted, participant_type: str) -> dict[str, Json]:
     """Keys as on the reference page, and `person`."""
-    first_name, _, last_name = wanted.name.strip().rpartition(" ")
     data: dict[str, Json] = {
         "chatroom": {"id": values.as_number(group.remote_id)},
         "person": values.as_number(account.remote_id),
     }
     if participant_type:
         data["participant_type"] = participant_type
-    if wanted.name.strip():
-        data |= {"first_name": first_name.strip(), "last_name": last_name}
+    *first_names, last_name = wanted.name.split() or [""]
+    names = {"first_name": " ".join(first_names), "last_name": last_name}
+    data |= {key: name for key, name in names.items() if name}
     if wanted.role is Role.MANAGER:
         data["room_admin"] = True
     return data

@@ -191,9 +191,17 @@ class InwendoReadings:
         asked = query + self._client_ids if client_ids else query
         seen = Seen()
         number = 0
+        ids: list[str] = []
         while True:
-            page = self._page(path, asked, number=number, size=PAGE_SIZE)
-            seen.page(map(parse.row_id, page))
+            try:
+                page = self._page(path, asked, number=number, size=PAGE_SIZE)
+            except Refused as error:
+                if number == 0 or error.params.get("status") not in PAST_THE_END:
+                    raise
+                self._require_last(path, asked, ids[-1], rows=len(seen))
+                return
+            ids = [parse.row_id(row) for row in page]
+            seen.page(ids)
             yield page
             if not page or (number == 0 and len(page) < DEFAULT_PAGE_SIZE):
                 return
@@ -212,6 +220,17 @@ class InwendoReadings:
         seen.page(map(parse.row_id, page))
         if page:
             raise Incomplete(Reason.PAGE_SHORT, page=number)
+
+    def _require_last(self, path: tuple[str, ...], query: Query, row_id: str, *, rows: int) -> None:
+        """An error after a full page means the end only if that page's last row is the last one to be had."""
+        if [parse.row_id(row) for row in self._page(path, query, number=rows - 1, size=1)] != [row_id]:
+            raise Incomplete(Reason.PAGE_SHORT, rows=rows)
+        try:
+            beyond = self._page(path, query, number=rows, size=1)
+        except Refused:
+            return
+        if beyond:
+            raise Incomplete(Reason.PAGE_SHORT, rows=rows)
 
     def _page(self, path: tuple[str, ...], query: Query, *, number: int, size: int) -> list[Json]:
         order = (("orderFieldName", "id"), ("orderFieldSort", "ASC"))

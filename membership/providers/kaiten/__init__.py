@@ -6,7 +6,9 @@ from membership.providers.base import CredentialStore, Door, Provider
 from membership.providers.kaiten.client import Kaiten
 from membership.providers.kaiten.fields import OPTIONS, SECRETS
 
-__all__ = ["OPTIONS", "SECRETS", "build"]
+__all__ = ["OPTIONS", "PROVIDER", "SECRETS", "build"]
+
+PROVIDER = Kaiten
 
 
 def build(door: Door, store: CredentialStore, options: Mapping[str, str], now: Callable[[], float]) -> Provider:

@@ -159,11 +159,11 @@ class Kaiten:
         self,
         group: GroupRef,
         account: AccountRef,
-        known_before: Iterable[str],  # noqa: ARG002 - there once or not at all
+        known_before: Iterable[str],  # there once or not at all, so it does not matter
     ) -> RemoteParticipant | Ambiguous | None:
         return self._readings.find_account(group, account)
 
-    def places(self, account: AccountRef) -> Iterator[RemotePlace]:  # noqa: ARG002 - the protocol's
+    def places(self, account: AccountRef) -> Iterator[RemotePlace]:
         """Not told by the remote: `capabilities.places` is `MIRROR`."""
         raise Refused(Reason.NOT_OFFERED)
 

@@ -56,7 +56,10 @@ class KaitenReadings:
         return self._rows(("company", "groups"), query, row_id=parse.group_id)
 
     def get_group(self, group: GroupRef) -> RemoteGroup:
-        """Whether it is managed elsewhere or inactive is not told here. The answer is an object, or a list of one."""
+        """Asked for by uid, whether it is there; then looked up in the list, which alone tells who manages it.
+
+        Source: vendor's reference page GET /company/groups/{uid}; it answers an object, or a list of one.
+        """
         try:
             with self._open(self.call(("company", "groups", group.remote_id))) as reader:
                 value = reader.json()
@@ -64,10 +67,12 @@ class KaitenReadings:
             raise NotFound(Reason.GROUP_NOT_FOUND, **error.params) from error
         if isinstance(value, list) and len(value) == 1:
             value = value[0]
-        found = parse.group(value)
-        if found.remote_id != group.remote_id:
+        if parse.group_id(value) != group.remote_id:
             raise OutcomeUnknown(Reason.ANSWER_UNEXPECTED, status=200)
-        return found
+        for listed in self.groups():
+            if listed.remote_id == group.remote_id:
+                return listed
+        raise Incomplete(Reason.GROUP_VANISHED)
 
     # members
 

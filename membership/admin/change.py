@@ -1,0 +1,221 @@
+"""Changes: the preview before, the progress after. What may be done with one is a POST to a service."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Page, Paginator
+from django.db.models import Q, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from membership.admin import cells, filters
+from membership.admin.base import ROW_ID, ROWS, PanelAdmin
+from membership.errors import BadValue, ChangeRefused, NotAllowed, Reason
+from membership.models import Change, Operation, Participant
+from membership.sentences import say
+from membership.services import change_pages, changes, titles
+from membership.vocab import ChangeKind, ChangeState, OperationState, Right
+
+NEEDS_SHOWN = 20
+POLITE = 200  # characters of a search that are looked at
+
+
+class StateFilter(filters.Choice):
+    title = gettext_lazy("state")
+    parameter_name = "state"
+    options = tuple(ChangeState.choices)
+
+    def condition(self, value: str) -> Q | None:
+        return Q(state=value) if value in ChangeState.values else None
+
+
+class KindFilter(filters.Choice):
+    title = gettext_lazy("kind")
+    parameter_name = "kind"
+    options = tuple(ChangeKind.choices)
+
+    def condition(self, value: str) -> Q | None:
+        return Q(kind=value) if value in ChangeKind.values else None
+
+
+class MineFilter(filters.Choice):
+    title = gettext_lazy("asked by")
+    parameter_name = "by"
+    options = (("me", gettext_lazy("me")),)
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        return queryset.filter(requested_by=request.user) if self.value() == "me" else queryset
+
+
+@admin.register(Change)
+class ChangeAdmin(PanelAdmin):
+    lead = gettext_lazy("What somebody asked for, with its reason and what became of it. Newest first.")
+    page_template = "membership/changes/page.html"
+    posts = {
+        "confirm": Right.ACT,
+        "throw_away": Right.ACT,
+        "recompile": Right.ACT,
+        "cancel_rest": Right.ACT,
+        "retry": Right.ACT,
+        "decide": Right.ACT,
+    }
+    list_display = ("what", "state_word", "who", "asked", "size")
+    list_filter = (StateFilter, KindFilter, MineFilter)
+    search_fields = ("reason", "ticket", "=pk")
+    search_help_text = gettext_lazy("Reason, ticket or number")
+    list_select_related = ("requested_by",)
+    actions = ()
+
+    def own_urls(self, prefix: str) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        return [
+            path("<int:pk>/live/", view(self.live_view), name=f"{prefix}_live"),
+            path("<int:pk>/steps/", view(self.steps_view), name=f"{prefix}_steps"),
+        ]
+
+    def page_rows(self, request: HttpRequest) -> QuerySet:
+        return super().page_rows(request).select_related("requested_by", "retry_of")
+
+    # --- pages --------------------------------------------------------------------------------------------------------
+    def page_context(self, request: HttpRequest, row: Change) -> dict[str, Any]:
+        context: dict[str, Any] = {"may_act": self.has_act_permission(request), "crumb": _("no. %d") % row.pk}
+        if row.confirmed_at is None:
+            return context | self._preview_context(request, row)
+        return context | self._live_context(row) | self._steps_context(request, row) | {"title": titles.title(row)}
+
+    def _preview_context(self, request: HttpRequest, row: Change) -> dict[str, Any]:
+        preview = change_pages.preview(row, actor=request.user)
+        as_of = [part.part.as_of for part in preview.parts if part.part.operations_count]
+        return {
+            "preview": preview,
+            "title": preview.question if row.state == ChangeState.DRAFT else preview.title,
+            "as_of": min((at for at in as_of if at), default=None),
+            "as_of_unknown": None in as_of,
+            "left_outs": Paginator(change_pages.left_outs(row), ROWS).get_page(request.GET.get("lp")),
+            "recent_reasons": change_pages.recent_reasons(request.user) if preview.may_confirm else [],
+            "back": self._back(row),
+            **self._steps_context(request, row),
+        }
+
+    def _back(self, row: Change) -> str:
+        """Where the selection came from."""
+        about = row.selection
+        if about.get("kind") == "query":
+            return f"{cells.listing(Participant)}?{about.get('query', '')}"
+        return cells.page(row.retry_of) if row.retry_of else cells.listing(Participant)
+
+    def _live_context(self, row: Change) -> dict[str, Any]:
+        needs = change_pages.needs_you(row)
+        progress = changes.progress(row)
+        failed = (OperationState.REFUSED, OperationState.OVERTAKEN, OperationState.CANCELLED)
+        is_open = row.state in ChangeState.open()
+        return {
+            "progress": progress,
+            "is_open": is_open,
+            "needs": list(needs[:NEEDS_SHOWN]),
+            "needs_count": progress.count(OperationState.FOREIGN) + progress.count(OperationState.REFUSED),
+            "may_retry": not is_open and any(progress.count(state) for state in failed),
+            "retries": list(row.retries.exclude(confirmed_at=None).order_by("pk")),
+        }
+
+    def _steps_context(self, request: HttpRequest, row: Change) -> dict[str, Any]:
+        search = request.GET.get("q", "").replace("\0", "")[:POLITE]
+        state = request.GET.get("state", "")
+        steps = change_pages.steps(row, search=search, state=state if state in OperationState.values else "")
+        shown: Page = Paginator(steps, ROWS).get_page(request.GET.get("p"))
+        return {"steps": shown, "search": search, "step_state": state, "step_states": OperationState.choices}
+
+    # --- fragments that pages ask for every two seconds ---------------------------------------------------------------
+    def live_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        row = self._fragment_row(request, pk)
+        if row.confirmed_at is None:
+            if row.state == ChangeState.DRAFT and row.compiled_at is None:
+                preview = change_pages.preview(row, actor=request.user)
+                return TemplateResponse(request, "membership/changes/_reading.html", {"row": row, "preview": preview})
+            return HttpResponse(headers={"HX-Refresh": "true"})
+        context = {"row": row, "title": titles.title(row), "may_act": self.has_act_permission(request)}
+        return TemplateResponse(request, "membership/changes/_live.html", context | self._live_context(row))
+
+    def steps_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        row = self._fragment_row(request, pk)
+        context = {"row": row, "is_open": row.state in ChangeState.open(), **self._steps_context(request, row)}
+        return TemplateResponse(request, "membership/changes/_steps.html", context)
+
+    def _fragment_row(self, request: HttpRequest, pk: int) -> Change:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        row: Change | None = self.page_rows(request).filter(pk=pk).first()
+        if row is None:
+            raise Http404
+        return row
+
+    # --- what is done -------------------------------------------------------------------------------------------------
+    def do_confirm(self, request: HttpRequest, row: Change) -> HttpResponse | None:
+        typed = {name: request.POST.get(name, "") for name in ("reason", "ticket", "typed_number")}
+        try:
+            changes.confirm_change(row, actor=request.user, expected_hash=request.POST.get("plan_hash", ""), **typed)
+        except (ChangeRefused, BadValue) as error:
+            if error.reason not in (Reason.REASON_EMPTY, Reason.NUMBER_NOT_TYPED, Reason.BAD_VALUE):
+                raise
+            context = self.page_context(request, row) | {"typed": typed, "error": say(error), "error_at": error.reason}
+            return self.render(request, self.page_template, row=row, **context)
+        messages.success(request, _("Asked for. The steps are sent one after the other; this page shows how far it is."))
+        return None
+
+    def do_throw_away(self, request: HttpRequest, row: Change) -> HttpResponse:
+        changes.throw_away(row, actor=request.user)
+        messages.info(request, format_html(_("The preview {} was thrown away. Nothing was done."), _titled(row)))
+        return HttpResponseRedirect(self._back(row))
+
+    def do_recompile(self, request: HttpRequest, row: Change) -> HttpResponse:
+        return HttpResponseRedirect(cells.page(changes.recompile(row, actor=request.user)))
+
+    def do_cancel_rest(self, request: HttpRequest, row: Change) -> None:
+        changes.cancel_rest(row, actor=request.user)
+        messages.info(request, _("What had not begun is cancelled. What was sent already ends as it ends."))
+
+    def do_retry(self, request: HttpRequest, row: Change) -> HttpResponse:
+        return HttpResponseRedirect(cells.page(changes.draft_retry(row, actor=request.user)))
+
+    def do_decide(self, request: HttpRequest, row: Change) -> None:
+        number = request.POST.get("step", "")
+        step = Operation.objects.filter(change=row, pk=int(number)).first() if ROW_ID.fullmatch(number) else None
+        if step is None:
+            raise NotAllowed(Reason.NOT_VISIBLE)
+        changes.decide_foreign(step, request.POST.get("decision", ""), actor=request.user)
+        messages.success(request, _("Decided."))
+
+    # --- the list -----------------------------------------------------------------------------------------------------
+    @admin.display(description=gettext_lazy("what"))
+    def what(self, row: Change) -> SafeString:
+        said = cells.name(row.reason) if row.reason else ""
+        title = cells.link(cells.page(row), titles.title(row))
+        return format_html('<span class="mu-two"><strong>{}</strong><span class="mu-quiet">{}</span></span>', title, said)
+
+    @admin.display(description=gettext_lazy("state"), ordering="state")
+    def state_word(self, row: Change) -> SafeString:
+        return cells.state_tag(row)
+
+    @admin.display(description=gettext_lazy("asked by"), ordering="requested_by__username")
+    def who(self, row: Change) -> SafeString:
+        return cells.user(row.requested_by)
+
+    @admin.display(description=gettext_lazy("when"), ordering="created_at")
+    def asked(self, row: Change) -> SafeString:
+        return cells.moment(row.confirmed_at or row.created_at)
+
+    @admin.display(description=gettext_lazy("size"), ordering="operations_count")
+    def size(self, row: Change) -> str:
+        steps = _("%(count)d steps") % {"count": row.operations_count}
+        return f"{steps}, {_('%(count)d left out') % {'count': row.left_out_count}}" if row.left_out_count else steps
+
+
+def _titled(row: Change) -> SafeString:
+    return cells.link(cells.page(row), titles.title(row))
+

@@ -1,0 +1,66 @@
+"""System checks with stable ids: each says in words what is wrong and what to do.
+
+E001..E009  the audit log
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.apps import AppConfig
+from django.core import checks
+from django.core.checks import CheckMessage, Error, Tags
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError
+
+from membership import conf
+from membership.audit import triggers
+
+
+def register() -> None:
+    """Have Django run them. Those that ask the database run with `migrate` and `check --database default`."""
+    checks.register(audit_key, Tags.security)
+    checks.register(audit_triggers, Tags.database)
+
+
+def audit_key(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    try:
+        conf.audit_keys()
+    except ImproperlyConfigured as error:
+        return [
+            Error(
+                f"The key of the audit log cannot be used: {error}",
+                hint="Without it nothing can be done at the panel. See .env.example.",
+                id="musterbook.E001",
+            )
+        ]
+    return []
+
+
+def audit_triggers(
+    app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    for using in databases or ():
+        try:
+            if not triggers.tables_exist(using):
+                continue
+            missing, replaces_refused = triggers.missing(using), triggers.replaces_meet_triggers(using)
+        except DatabaseError:
+            continue  # a database that does not answer is told by others
+        if missing:
+            found.append(
+                Error(
+                    f"The audit log is not protected: triggers are missing or altered ({', '.join(missing)}).",
+                    hint="Find out who removed them, run `manage.py audit verify`, then `manage.py audit protect`.",
+                    id="musterbook.E002",
+                )
+            )
+        if not replaces_refused:
+            found.append(
+                Error(
+                    "INSERT OR REPLACE could change the audit log: recursive_triggers is off.",
+                    hint="Keep `PRAGMA recursive_triggers=ON` in the init_command of the database's settings.",
+                    id="musterbook.E003",
+                )
+            )
+    return found

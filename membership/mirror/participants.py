@@ -1,0 +1,181 @@
+"""The list of one group's participants."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from membership.mirror import facts, presence, shield
+from membership.mirror.accounts import AccountIndex
+from membership.mirror.facts import Columns
+from membership.mirror.listing import Known, Listing, Pending, Problem, Tally, tally_of
+from membership.models import Drift, Group, Participant
+from membership.providers.base import RemoteParticipant
+from membership.vocab import DriftKind, PresenceCause
+
+UPDATED = (*facts.PARTICIPANT_COLUMNS, "content_hash", "is_present", "seen_at")
+
+
+class ParticipantListing(Listing[RemoteParticipant]):
+    def __init__(
+        self, group: Group, *, began_at: datetime, accounts: AccountIndex, reading_id: int | None = None
+    ) -> None:
+        rows = Participant.objects.filter(group=group).order_by()
+        known = rows.values_list("pk", "remote_id", "content_hash", "is_present", "account_id")
+        super().__init__((Known(*row) for row in known), began_at=began_at, first=group.read_at is None)
+        self.group = group
+        self._accounts = accounts
+        self._reading_id = reading_id
+
+    def take(self, remotes: Iterable[RemoteParticipant]) -> None:
+        rows = list(remotes)
+        self._accounts.load(row.account_id for row in rows)
+        super().take(rows)
+
+    def _columns(self, remote: RemoteParticipant) -> Columns:
+        account = self._accounts.get(remote.account_id)
+        return facts.of_participant(remote, label=account.label if account else "")
+
+    def _account_id(self, remote: RemoteParticipant) -> int | None:
+        account = self._accounts.get(remote.account_id)
+        return account.pk if account else None
+
+    # what was there
+
+    def write(self, chunk: Sequence[Pending[RemoteParticipant]]) -> Tally:
+        guard = shield.load(self.group, began_at=self.began_at)
+        free = [
+            item
+            for item in chunk
+            if not guard.covers(item.known.pk if item.known else None, item.remote.remote_id, item.remote.account_id)
+        ]
+        before = {} if self.first else _rights_of([item.known.pk for item in free if item.known and not item.is_new])
+        # Where rows do not say whose they are, the link that a sweep found stays.
+        linked = self._upsert([item for item in free if item.account_id is not None], (*UPDATED, "account"))
+        unlinked = self._upsert([item for item in free if item.account_id is None], UPDATED)
+        rows = {**linked, **unlinked}
+        self._begin([item for item in free if item.is_new], rows)
+        if not self.first:
+            self._note_drift(free, rows, before)
+        return tally_of(free)
+
+    def _upsert(self, items: Sequence[Pending[RemoteParticipant]], updated: Sequence[str]) -> dict[str, Participant]:
+        rows = Participant.objects.bulk_create(
+            [
+                Participant(
+                    group=self.group,
+                    remote_id=item.remote.remote_id,
+                    account_id=item.account_id,
+                    is_present=True,
+                    seen_at=self.began_at,
+                    **item.columns,
+                )
+                for item in items
+            ],
+            update_conflicts=True,
+            unique_fields=["group", "remote_id"],
+            update_fields=updated,
+        )
+        return {row.remote_id: row for row in rows}
+
+    def _begin(self, items: Sequence[Pending[RemoteParticipant]], rows: dict[str, Participant]) -> None:
+        presence.begin(
+            [rows[item.remote.remote_id].pk for item in items],
+            returning=[item.known.pk for item in items if item.known],
+            since=self.began_at,
+            cause=PresenceCause.UNKNOWN if self.first else PresenceCause.READING,
+        )
+
+    def _note_drift(
+        self,
+        items: Sequence[Pending[RemoteParticipant]],
+        rows: dict[str, Participant],
+        before: dict[int, dict[str, Any]],
+    ) -> None:
+        found = []
+        for item in items:
+            row = rows[item.remote.remote_id]
+            now = {name: getattr(row, name) for name in facts.RIGHTS}
+            if item.is_new:
+                found.append(self._drift(DriftKind.JOINED, row.pk, row.label, after=now))
+            elif before[row.pk]["rights"] != now:
+                old = before[row.pk]["rights"]
+                differing = [name for name in facts.RIGHTS if old[name] != now[name]]
+                found.append(
+                    self._drift(
+                        DriftKind.ALTERED,
+                        row.pk,
+                        row.label,
+                        before={name: old[name] for name in differing},
+                        after={name: now[name] for name in differing},
+                    )
+                )
+        altered = [drift.participant_id for drift in found if drift.kind == DriftKind.ALTERED and drift.participant_id]
+        ours = self._explained(altered)
+        Drift.objects.bulk_create(drift for drift in found if drift.participant_id not in ours)
+
+    # what was not there any more
+
+    def _counted(self) -> Mapping[str, Known]:
+        """Rows that an operation of ours is changing say nothing about how whole the list is."""
+        guard = shield.load(self.group, began_at=self.began_at)
+        return {key: row for key, row in self.known.items() if not guard.covers(row.pk, row.remote_id)}
+
+    def remove(self, chunk: Sequence[Known]) -> Tally:
+        """They are gone: a complete reading did not see them. Inside the caller's transaction."""
+        guard = shield.load(self.group, began_at=self.began_at)
+        gone = [row.pk for row in chunk if not guard.covers(row.pk, row.remote_id)]
+        ours = self._explained(gone)
+        if not self.first:
+            before = _rights_of([pk for pk in gone if pk not in ours])
+            Drift.objects.bulk_create(
+                self._drift(DriftKind.LEFT, pk, known["label"], before=known["rights"]) for pk, known in before.items()
+            )
+        take_away(gone, ours, at=self.began_at)
+        return Tally(removed=len(gone))
+
+    def _explained(self, participant_ids: Sequence[int]) -> dict[int, int]:
+        if not participant_ids or self.group.read_at is None:
+            return {}
+        return shield.explained(participant_ids, since=self.group.read_at)
+
+    # how it ended
+
+    def conclude(self, problem: Problem | None) -> None:
+        """Note on the group how its reading ended. Inside the caller's transaction, after the last chunk."""
+        fields: dict[str, Any] = {
+            "tried_at": self.began_at,
+            "participants_count": Participant.objects.filter(group=self.group, is_present=True).count(),
+            "incomplete_reason": problem[0].value if problem else "",
+            "incomplete_params": problem[1] if problem else {},
+        }
+        if problem is None:
+            fields["read_at"] = self.began_at
+        Group.objects.filter(pk=self.group.pk).update(**fields)
+
+    def _drift(self, kind: DriftKind, participant_id: int, label: str, **sides: Any) -> Drift:
+        return Drift(
+            connection_id=self.group.connection_id,
+            group_id=self.group.pk,
+            participant_id=participant_id,
+            kind=kind,
+            label=label,
+            noticed_at=self.began_at,
+            reading_id=self._reading_id,
+            **sides,
+        )
+
+
+def take_away(gone: Sequence[int], ours: dict[int, int], *, at: datetime) -> None:
+    """Mark participants as gone. `ours`: `{participant id: operation id}` of those that an operation explains."""
+    if not gone:
+        return
+    Participant.objects.filter(pk__in=gone).update(is_present=False, seen_at=at)
+    presence.end([pk for pk in gone if pk not in ours], until=at, cause=PresenceCause.READING)
+    presence.end_by_operations({pk: ours[pk] for pk in gone if pk in ours}, until=at)
+
+
+def _rights_of(participant_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+    if not participant_ids:
+        return {}
+    rows = Participant.objects.filter(pk__in=participant_ids).values("pk", "label", *facts.RIGHTS)
+    return {row["pk"]: {"label": row["label"], "rights": {name: row[name] for name in facts.RIGHTS}} for row in rows}

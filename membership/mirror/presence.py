@@ -1,0 +1,54 @@
+"""Since when a participant is there, until when, and how both came about.
+
+Stretches of one participant never overlap.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from django.db.models import F, Max, OuterRef, QuerySet, Subquery, Value
+from django.db.models.functions import Greatest
+
+from membership.models import Operation, Presence
+from membership.vocab import PresenceCause
+
+
+def begin(
+    participant_ids: Sequence[int], *, returning: Iterable[int] = (), since: datetime, cause: PresenceCause
+) -> None:
+    """Open a stretch for each. `returning`: those that were there before; a clock set back makes no overlap."""
+    ended = _last_ends(returning)
+    Presence.objects.bulk_create(
+        Presence(participant_id=pk, since=max(since, ended.get(pk, since)), began_by=cause) for pk in participant_ids
+    )
+
+
+def _last_ends(participant_ids: Iterable[int]) -> Mapping[int, datetime]:
+    ids = list(participant_ids)
+    if not ids:
+        return {}
+    rows = Presence.objects.filter(participant_id__in=ids).order_by().values_list("participant_id")
+    return {pk: end for pk, end in rows.annotate(end=Max("until")) if end is not None}
+
+
+def end(participant_ids: Sequence[int], *, until: datetime, cause: PresenceCause) -> None:
+    """Close the open stretch of each."""
+    _open(participant_ids).update(until=_not_before_since(until), ended_by=cause)
+
+
+def end_by_operations(pairs: Mapping[int, int], *, until: datetime) -> None:
+    """Close the open stretch of each participant: `{participant id: operation id}`."""
+    whose = Operation.objects.filter(pk__in=list(pairs.values()), participant=OuterRef("participant")).order_by("-pk")
+    _open(list(pairs)).update(
+        until=_not_before_since(until),
+        ended_by=PresenceCause.OPERATION,
+        ended_operation_id=Subquery(whose.values("pk")[:1]),
+    )
+
+
+def _open(participant_ids: Sequence[int]) -> "QuerySet[Presence]":
+    return Presence.objects.filter(participant_id__in=participant_ids, until=None)
+
+
+def _not_before_since(until: datetime) -> Greatest:
+    return Greatest(F("since"), Value(until))

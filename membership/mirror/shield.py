@@ -1,0 +1,60 @@
+"""Law 1: a reading never overrules newer knowledge.
+
+A row is shielded while an operation about it runs or is in doubt, and when one was settled after the reading began. A
+foreign operation shields nothing: none of its calls is on the way, and its row has to be read to be decided about.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Q
+
+from membership.errors import Reason
+from membership.models import Group, Operation
+from membership.vocab import OperationState, Verb
+
+IN_FLIGHT = (OperationState.RUNNING, OperationState.IN_DOUBT)
+
+
+@dataclass(frozen=True, slots=True)
+class Shield:
+    """The rows of one group that a reading has to leave as they are."""
+
+    participant_ids: frozenset[int | None]
+    subjects: frozenset[str]
+
+    def covers(self, participant_id: int | None, remote_id: str, account_remote_id: str | None = None) -> bool:
+        if not self.subjects:
+            return False
+        if participant_id is not None and participant_id in self.participant_ids:
+            return True
+        by_account = account_remote_id is not None and f"account:{account_remote_id}" in self.subjects
+        return by_account or f"row:{remote_id}" in self.subjects
+
+
+def load(group: Group, *, began_at: datetime) -> Shield:
+    """Call it in the transaction that writes: what is not shielded then may be written."""
+    of_group = Operation.objects.filter(connection_id=group.connection_id, group_id=group.pk).order_by()
+    found = {
+        *of_group.filter(state__in=IN_FLIGHT).values_list("participant_id", "subject"),
+        *of_group.filter(settled_at__gte=began_at).values_list("participant_id", "subject"),
+    }
+    return Shield(frozenset(pk for pk, _ in found), frozenset(subject for _, subject in found))
+
+
+def explained(participant_ids: Iterable[int], *, since: datetime) -> dict[int, int]:
+    """`{participant id: operation id}` of differences that may be our own doing, although no answer confirmed it.
+
+    A removal of several calls may have ended half done, or one that was sent again have had its effect after all.
+    """
+    of_ours = Operation.objects.filter(participant_id__in=list(participant_ids), verb=Verb.REMOVE)
+    later = Q(settled_at__gte=since) | Q(state=OperationState.FOREIGN)
+    unclear = (
+        Q(calls_done__gt=0)
+        | Q(resends__gt=0)
+        | Q(state=OperationState.FOREIGN)
+        | Q(outcome__in=(Reason.SENT_TOO_OFTEN, Reason.DECIDED_BY_OPERATOR))
+    )
+    rows = of_ours.filter(later, unclear).order_by("pk").values_list("participant_id", "pk")
+    return {participant_id: pk for participant_id, pk in rows if participant_id is not None}

@@ -1,0 +1,33 @@
+"""The mirror's door for callers. Callers open the transaction; every function here says what is true once it commits.
+
+Readings put a listing together (`GroupListing`, `AccountListing`, `ParticipantListing`), let it `take` what the remote
+told, and `write` what differs, chunk by chunk. The engine calls `remove_confirmed` and `put_found`.
+"""
+
+from membership.mirror.accounts import AccountIndex, AccountListing, mark_own, note_places_asked
+from membership.mirror.confirmed import Links, link_rows, put_found, remove_confirmed
+from membership.mirror.groups import GroupListing, empty_gone, lost_sight, mark_gone, note_problem
+from membership.mirror.listing import Known, Listing, Pending, Problem, Tally
+from membership.mirror.participants import ParticipantListing
+
+__all__ = [
+    "AccountIndex",
+    "AccountListing",
+    "GroupListing",
+    "Known",
+    "Links",
+    "Listing",
+    "ParticipantListing",
+    "Pending",
+    "Problem",
+    "Tally",
+    "empty_gone",
+    "link_rows",
+    "lost_sight",
+    "mark_gone",
+    "mark_own",
+    "note_places_asked",
+    "note_problem",
+    "put_found",
+    "remove_confirmed",
+]

@@ -1,0 +1,298 @@
+"""The audit log as pages read it: filtered, searched, in sentences. Queries a page: constant, however many entries."""
+
+import datetime as dt
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.auth import get_user_model
+from django.db.models import Model, Q, QuerySet
+from django.utils.translation import gettext as _
+
+from membership.audit import chain as chains
+from membership.audit import verify
+from membership.errors import NotAllowed, Reason
+from membership.models import (
+    Account,
+    AuditEntry,
+    AuditPersonal,
+    Change,
+    Connection,
+    Group,
+    Operation,
+    Participant,
+    Person,
+    visible_to,
+)
+from membership.services import audit_words
+from membership.vocab import AuditAction, Chain
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+FILTERS = ("actor_id", "change_id", "operation_id", "connection_id", "group_id", "account_id", "person_id", "participant_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One entry as a list shows it."""
+
+    id: int
+    at: dt.datetime
+    action: str
+    label: str
+    """The action in a word or two."""
+    sentence: str
+    actor: str
+    outcome: str
+    erased: bool
+    """It had a personal part, which was deleted."""
+    chain: str
+    chain_label: str
+    seq: int
+    change_id: int | None
+    connection_id: int | None
+    system: str
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One field, before and after."""
+
+    field: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """One entry as its own page shows it."""
+
+    line: Line
+    reason: str
+    ticket: str
+    said: str
+    differences: list[Difference]
+    requests: list[str]
+    """What was or is sent, as text: method, path, body."""
+    answer: str
+    refs: dict[str, int]
+    """Ids of what it is about: `{"change": 12, …}`."""
+    facts: dict[str, Any] = field(default_factory=dict)
+    sealed: str = ""
+    mac: str = ""
+    fault: str = ""
+    """What is wrong with its seal, in words; empty: it fits."""
+
+
+def entries(user: "User") -> "QuerySet[AuditEntry]":
+    """All that the user may read, newest first."""
+    return visible_to(AuditEntry.objects.order_by("-pk"), user)
+
+
+def find(
+    user: "User",
+    *,
+    text: str = "",
+    action: str = "",
+    chain: str = "",
+    since: dt.datetime | None = None,
+    until: dt.datetime | None = None,
+    **ids: int | None,
+) -> "QuerySet[AuditEntry]":
+    """The entries that fit, newest first. `ids` are named as in `FILTERS`; `until` is exclusive."""
+    unknown = set(ids) - set(FILTERS)
+    if unknown:
+        raise TypeError(f"not a filter: {', '.join(sorted(unknown))}")
+    rows = entries(user).filter(**{name: value for name, value in ids.items() if value is not None})
+    if action:
+        rows = rows.filter(action=action)
+    if chain:
+        rows = rows.filter(chain=chain)
+    if since is not None:
+        rows = rows.filter(at__gte=since)
+    if until is not None:
+        rows = rows.filter(at__lt=until)
+    return search(rows, text)
+
+
+def search(rows: "QuerySet[AuditEntry]", text: str) -> "QuerySet[AuditEntry]":
+    """Entries whose personal part holds every word of `text`; `#12` is entry or change 12."""
+    for word in chains.clean_text(text).split():
+        number = word.removeprefix("#")
+        if word != number and number.isascii() and number.isdigit() and len(number) < 19:
+            rows = rows.filter(Q(pk=int(number)) | Q(change_id=int(number)))
+        else:
+            rows = rows.filter(pk__in=AuditPersonal.objects.filter(text__contains=chains.fold(word)).values("pk"))
+    return rows
+
+
+def history(row: Model, user: "User") -> "QuerySet[AuditEntry]":
+    """The entries about one system, group, account, person, participant, change or step, newest first.
+
+    Raises TypeError for anything else. Whoever may not read the log gets none.
+    """
+    return entries(user).filter(_about(row))
+
+
+def _about(row: Model) -> Q:
+    if isinstance(row, Person):
+        accounts = Account.objects.filter(person_id=row.pk).values("pk")
+        return Q(person_id=row.pk) | Q(account_id__in=accounts)
+    for model, name in _REFS:
+        if isinstance(row, model):
+            return Q(**{name: row.pk})
+    raise TypeError(f"{type(row).__name__} has no history")
+
+
+_REFS: tuple[tuple[type[Model], str], ...] = (
+    (Account, "account_id"),
+    (Change, "change_id"),
+    (Connection, "connection_id"),
+    (Group, "group_id"),
+    (Operation, "operation_id"),
+    (Participant, "participant_id"),
+)
+
+
+def lines(rows: Iterable[AuditEntry]) -> list[Line]:
+    """The entries of one page as lines: three more queries, however many there are."""
+    page = list(rows)
+    parts = AuditPersonal.objects.in_bulk([row.pk for row in page])
+    context = _Context(page, parts)
+    return [_line(row, parts.get(row.pk), context) for row in page]
+
+
+def detail(entry_id: int, user: "User") -> Detail:
+    """One entry. Raises `NotAllowed` where there is none that the user may read."""
+    row = entries(user).filter(pk=entry_id).first()
+    if row is None:
+        raise NotAllowed(Reason.NOT_VISIBLE)
+    part = AuditPersonal.objects.filter(pk=row.pk).first()
+    context = _Context([row], {row.pk: part} if part else {})
+    facts = context.facts(row, part)
+    return Detail(
+        line=_line(row, part, context),
+        reason=str(facts.get("reason") or facts.get("note") or ""),
+        ticket=str(facts.get("ticket") or ""),
+        said=str(facts.get("said") or ""),
+        differences=_differences(facts.get("before"), facts.get("after")),
+        requests=_requests(facts.get("request")),
+        answer=_answer(facts.get("answer")),
+        refs={name: value for name in chains.REFS if (value := getattr(row, f"{name}_id")) is not None},
+        facts=_opened(row.sealed).get("data") or {},
+        sealed=row.sealed,
+        mac=row.mac,
+        fault=verify.fault_of(row, part),
+    )
+
+
+def chain_label(chain: str, systems: dict[int, str] | None = None) -> str:
+    """A chain's name for people."""
+    kind, _sep, number = chain.partition(":")
+    if kind == "connection" and number.isdigit():
+        return (systems or {}).get(int(number)) or _("System %(id)s") % {"id": number}
+    return str(Chain(chain).label) if chain in Chain.values else chain
+
+
+class _Context:
+    """What the lines of one page share: names of systems and of users."""
+
+    def __init__(self, page: Sequence[AuditEntry], parts: dict[int, AuditPersonal]) -> None:
+        system_ids = {row.connection_id for row in page if row.connection_id is not None}
+        actor_ids = {row.actor_id for row in page if row.actor_id is not None and row.pk not in parts}
+        self.systems: dict[int, str] = dict(
+            Connection.objects.filter(pk__in=system_ids).values_list("pk", "name") if system_ids else ()
+        )
+        users = get_user_model().objects.filter(pk__in=actor_ids)
+        self.users: dict[int, str] = dict(users.values_list("pk", "username") if actor_ids else ())
+
+    def facts(self, row: AuditEntry, part: AuditPersonal | None) -> dict[str, Any]:
+        """Sealed data and personal part in one mapping."""
+        data = _opened(row.sealed).get("data")
+        personal = _opened(part.data) if part else {}
+        facts: dict[str, Any] = {**(data if isinstance(data, dict) else {}), **personal}
+        facts |= {f"{name}_id": getattr(row, f"{name}_id") for name in chains.REFS}
+        facts["user"], facts["user_name"] = (data or {}).get("user"), personal.get("user")
+        facts["outcome"] = row.outcome
+        facts["actor"] = personal.get("actor") or self._actor(row)
+        facts["system"] = personal.get("system") or self.systems.get(row.connection_id or 0)
+        return facts
+
+    def _actor(self, row: AuditEntry) -> str:
+        if row.actor_id is None:
+            return ""
+        return self.users.get(row.actor_id) or _("User %(id)s") % {"id": row.actor_id}
+
+
+def _line(row: AuditEntry, part: AuditPersonal | None, context: _Context) -> Line:
+    facts = context.facts(row, part)
+    known = row.action in AuditAction.values
+    return Line(
+        id=row.pk,
+        at=row.at,
+        action=row.action,
+        label=str(AuditAction(row.action).label) if known else row.action,
+        sentence=audit_words.say(row.action, facts),
+        actor=facts["actor"],
+        outcome=row.outcome,
+        erased=part is None and bool(_opened(row.sealed).get("personal")),
+        chain=row.chain,
+        chain_label=chain_label(row.chain, context.systems),
+        seq=row.seq,
+        change_id=row.change_id,
+        connection_id=row.connection_id,
+        system=facts["system"] or "",
+    )
+
+
+def _opened(text: str) -> dict[str, Any]:
+    try:
+        opened = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return opened if isinstance(opened, dict) else {}
+
+
+def _differences(before: object, after: object) -> list[Difference]:
+    """Fields that differ. What is no mapping (it was cut to text) stands as one field without a name."""
+    old = before if isinstance(before, dict) else {"": before} if before else {}
+    new = after if isinstance(after, dict) else {"": after} if after else {}
+    return [
+        Difference(str(name), _shown(old.get(name)), _shown(new.get(name)))
+        for name in dict.fromkeys([*old, *new])
+        if old.get(name) != new.get(name)
+    ]
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
+def _requests(value: object) -> list[str]:
+    calls = value if isinstance(value, list) else [value] if value else []
+    return [_request(call) for call in calls]
+
+
+def _request(call: object) -> str:
+    if not isinstance(call, dict):
+        return str(call)
+    first = f"{call.get('method', '')} {call.get('path', '')}".strip()
+    body = call.get("body")
+    return first if body in (None, "") else f"{first}\n{_pretty(body)}"
+
+
+def _answer(value: object) -> str:
+    if not isinstance(value, dict):
+        return str(value or "")
+    status, body = value.get("status"), value.get("body")
+    return "\n".join(part for part in (str(status or ""), "" if body in (None, "") else _pretty(body)) if part)
+
+
+def _pretty(body: object) -> str:
+    return body if isinstance(body, str) else json.dumps(body, ensure_ascii=False, indent=2, sort_keys=True)

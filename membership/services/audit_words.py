@@ -1,0 +1,234 @@
+"""What an audit entry says, as one sentence. Tolerant: a sentence stays readable when the personal part was erased."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+
+from membership import sentences
+from membership.vocab import AuditAction, ChangeKind, OperationState, Role, Verb
+
+Facts = Mapping[str, Any]
+"""The sealed data and the personal part of one entry in one mapping, with `actor`, `system`, `outcome` and ids."""
+
+
+class _Words(dict[str, Any]):
+    def __missing__(self, key: str) -> str:
+        return "…"
+
+
+SENTENCES: dict[AuditAction, Any] = {
+    AuditAction.CHANGE_DRAFTED: _("%(actor)s previewed: %(wish)s"),
+    AuditAction.CHANGE_REQUESTED: _("%(actor)s asked to %(wish)s%(why)s"),
+    AuditAction.CHANGE_CANCELLED: _("%(actor)s cancelled what was left of change %(change_id)s"),
+    AuditAction.CHANGE_FINISHED: _("Change %(change_id)s is finished%(counts)s"),
+    AuditAction.CHANGE_STALE: _("The preview %(change_id)s became too old and can no longer be confirmed"),
+    AuditAction.OPERATION_INTENDED: _("%(deed)s is sent to %(system)s%(attempt)s"),
+    AuditAction.OPERATION_RETURNED: _("%(deed)s was not sent and waits again%(because)s"),
+    AuditAction.OPERATION_CONFIRMED: _("%(deed)s was confirmed by %(system)s"),
+    AuditAction.OPERATION_REFUSED: _("%(deed)s was refused by %(system)s%(because)s"),
+    AuditAction.OPERATION_IN_DOUBT: _("Whether %(deed)s was done is not known, and is read back%(because)s"),
+    AuditAction.OPERATION_RESOLVED: _("%(deed)s was read back from %(system)s%(because)s"),
+    AuditAction.OPERATION_OVERTAKEN: _("%(deed)s was not sent: things had changed meanwhile%(because)s"),
+    AuditAction.OPERATION_NOT_NEEDED: _("%(deed)s was not needed: it is so already%(because)s"),
+    AuditAction.OPERATION_FOREIGN: _("%(deed)s: somebody else changed it meanwhile, and a decision is needed"),
+    AuditAction.OPERATION_DECIDED: _("%(actor)s decided about %(deed)s: %(decision)s"),
+    AuditAction.CONNECTION_CREATED: _("%(actor)s connected the system %(system)s"),
+    AuditAction.CONNECTION_EDITED: _("%(actor)s edited the system %(system)s%(fields)s"),
+    AuditAction.CONNECTION_TESTED: _("%(actor)s tested the system %(system)s%(because)s"),
+    AuditAction.CONNECTION_PAUSED: _("%(system)s was stopped by %(actor)s%(because)s"),
+    AuditAction.CONNECTION_RESUMED: _("%(actor)s resumed %(system)s"),
+    AuditAction.CONNECTION_SIGNED_IN: _("%(actor)s signed in to %(system)s%(because)s"),
+    AuditAction.READING_REQUESTED: _("%(actor)s asked to read %(target)s"),
+    AuditAction.READING_FINISHED: _("%(target)s was read%(because)s"),
+    AuditAction.SECRETS_ROTATED: _("%(actor)s had all stored secrets encrypted anew"),
+    AuditAction.PERSON_LINKED: _("%(actor)s linked accounts to the person %(person)s"),
+    AuditAction.PERSON_PROTECTED: _("%(actor)s protected the person %(person)s%(why)s"),
+    AuditAction.PERSON_UNPROTECTED: _("%(actor)s lifted the protection of the person %(person)s%(why)s"),
+    AuditAction.GROUP_PROTECTED: _("%(actor)s protected the group %(group)s%(why)s"),
+    AuditAction.GROUP_UNPROTECTED: _("%(actor)s lifted the protection of the group %(group)s%(why)s"),
+    AuditAction.USER_CREATED: _("%(actor)s created the panel user %(user_name)s%(role)s"),
+    AuditAction.USER_EDITED: _("%(actor)s changed the rights of the panel user %(user_name)s%(role)s"),
+    AuditAction.PASSWORD_SET: _("%(actor)s set the password of the panel user %(user_name)s"),
+    AuditAction.LOGGED_IN: _("%(actor)s logged in%(from)s"),
+    AuditAction.LOGGED_OUT: _("%(actor)s logged out%(from)s"),
+    AuditAction.LOG_IN_FAILED: _("A log-in as %(user_name)s failed%(from)s%(locked)s"),
+    AuditAction.LOG_INS_FAILED: _("%(count)s more refused log-ins or forged requests came from one address in one minute"),
+    AuditAction.REQUEST_REFUSED: _("A request of %(actor)s was refused (%(what)s)%(because)s"),
+    AuditAction.EXPORT_MADE: _("%(actor)s exported a list (%(what)s): %(rows)s rows"),
+    AuditAction.COMMAND_RUN: _("%(actor)s ran the command %(what)s"),
+    AuditAction.LOG_VERIFIED: _("The audit log was verified: %(entries)s entries, %(verdict)s"),
+}
+
+_DEEDS = {Verb.REMOVE: _("the removal of %(person)s from %(group)s")}
+_DECISIONS = {
+    "accept": _("it stays as it was found"),
+    "again": _("it is sent again"),
+    "leave": _("it is left alone and not sent again"),
+}
+_COMMAND_LINE = frozenset(
+    {
+        AuditAction.CONNECTION_CREATED, AuditAction.CONNECTION_EDITED, AuditAction.USER_CREATED, AuditAction.USER_EDITED,
+        AuditAction.PASSWORD_SET, AuditAction.COMMAND_RUN, AuditAction.SECRETS_ROTATED, AuditAction.EXPORT_MADE,
+    }
+)  # fmt: skip
+"""Without an actor these were done by somebody at the machine."""
+
+
+def say(action: str, facts: Facts) -> str:
+    """The sentence of an entry. An action that is not known is said as it is stored."""
+    try:
+        known = AuditAction(action)
+    except ValueError:
+        return action
+    words = _Words({key: value for key, value in facts.items() if value not in (None, "")})
+    words["actor"] = facts.get("actor") or _nobody(known)
+    words["system"] = facts.get("system") or gettext("the system")
+    words["user_name"] = facts.get("user_name") or _unknown_user(facts)
+    words["person"] = facts.get("person") or gettext("somebody")
+    words["what"] = str(facts.get("what") or "…").replace("_", " ")
+    words["group"] = facts.get("group_name") or gettext("a group")
+    for name, part in _PARTS.items():
+        words[name] = part(facts)
+    words["deed"] = _deed(facts, words)
+    sentence = str(SENTENCES[known]) % words
+    return sentence[:1].upper() + sentence[1:]
+
+
+def _nobody(action: AuditAction) -> str:
+    if action in _COMMAND_LINE:
+        return gettext("Somebody at the command line")
+    return gettext("somebody who was not logged in") if action == AuditAction.REQUEST_REFUSED else "Musterbook"
+
+
+def _unknown_user(facts: Facts) -> str:
+    user = facts.get("user")
+    return gettext("an unknown name") if user is None else gettext("no. %(id)s") % {"id": user}
+
+
+def _deed(facts: Facts, words: Facts) -> str:
+    try:
+        template = _DEEDS[Verb(facts.get("verb") or Verb.REMOVE)]
+    except ValueError:
+        return gettext("a step")
+    return str(template) % words
+
+
+def _wish(facts: Facts) -> str:
+    """What a change is about: "remove 3 people from 2 groups"."""
+    people = _number(facts, "people", lambda n: ngettext("%(n)s person", "%(n)s people", n))
+    groups = _number(facts, "groups", lambda n: ngettext("%(n)s group", "%(n)s groups", n))
+    steps = _number(facts, "operations", lambda n: ngettext("%(n)s step", "%(n)s steps", n))
+    kind = facts.get("kind")
+    if kind == ChangeKind.REMOVAL:
+        return gettext("remove %(people)s from %(groups)s") % {"people": people, "groups": groups}
+    if kind == ChangeKind.REMOVAL_EVERYWHERE:
+        return gettext("remove %(people)s from everywhere (%(groups)s)") % {"people": people, "groups": groups}
+    if kind == ChangeKind.RETRY:
+        return gettext("try %(steps)s again") % {"steps": steps}
+    return gettext("make a change of %(steps)s") % {"steps": steps}
+
+
+def _number(facts: Facts, name: str, noun: Callable[[int], str]) -> str:
+    number = facts.get(name)
+    return noun(number) % {"n": f"{number:,}"} if isinstance(number, int) else noun(2) % {"n": "…"}
+
+
+def _why(facts: Facts) -> str:
+    """": REASON (ticket 12)"."""
+    reason, ticket = facts.get("reason") or facts.get("note"), facts.get("ticket")
+    said = f": {reason}" if reason else ""
+    return said + (gettext(" (ticket %(ticket)s)") % {"ticket": ticket} if ticket else "")
+
+
+def _because(facts: Facts) -> str:
+    """": " and the sentence of the outcome's code, without its full stop."""
+    params = facts.get("params")
+    known: dict[str, Any] = {**facts, **(params if isinstance(params, Mapping) else {})}
+    said = sentences.sentence(str(facts["outcome"]), known) if facts.get("outcome") else str(facts.get("said") or "")
+    return f": {said.rstrip('. ')}" if said.strip() else ""
+
+
+def _counts(facts: Facts) -> str:
+    """": 12 done, 1 said no"."""
+    states = facts.get("states") if isinstance(facts.get("states"), Mapping) else facts
+    found = [
+        f"{states[state.value]} {state.label}"  # type: ignore[index]
+        for state in OperationState
+        if states and isinstance(states.get(state.value), int) and states[state.value]  # type: ignore[index]
+    ]
+    return f": {', '.join(found)}" if found else ""
+
+
+def _attempt(facts: Facts) -> str:
+    attempt = facts.get("attempt")
+    return gettext(" (attempt %(number)s)") % {"number": attempt} if isinstance(attempt, int) and attempt > 1 else ""
+
+
+def _decision(facts: Facts) -> str:
+    decision = str(facts.get("decision") or facts.get("outcome") or "…")
+    return str(_DECISIONS.get(decision, decision))
+
+
+def _target(facts: Facts) -> str:
+    system = facts.get("system") or gettext("the system")
+    if facts.get("group_id") or facts.get("group_name"):
+        group = facts.get("group_name") or gettext("a group")
+        return gettext("the group %(group)s of %(system)s") % {"group": group, "system": system}
+    if facts.get("account_id"):
+        person = facts.get("person") or gettext("an account")
+        return gettext("the places of %(person)s in %(system)s") % {"person": person, "system": system}
+    return str(system)
+
+
+def _role(facts: Facts) -> str:
+    if facts.get("active") is False:
+        return gettext(": shut out")
+    if facts.get("active") is True:
+        return gettext(": let in again")
+    if "role" not in facts:
+        return ""
+    role = facts["role"]
+    label = Role(role).label if role in Role.values else gettext("no role")
+    reach = facts.get("connections")
+    if not isinstance(reach, list):
+        return f": {label}"
+    return f": {label}, " + ngettext("%(n)s system only", "%(n)s systems only", len(reach)) % {"n": len(reach)}
+
+
+def _from(facts: Facts) -> str:
+    return gettext(" from %(address)s") % {"address": facts["address"]} if facts.get("address") else ""
+
+
+def _locked(facts: Facts) -> str:
+    return gettext("; more attempts are locked out for a while") if facts.get("outcome") == "locked_out" else ""
+
+
+def _fields(facts: Facts) -> str:
+    after = facts.get("after")
+    names = sorted(after) if isinstance(after, Mapping) else facts.get("fields")
+    return f": {', '.join(map(str, names))}" if isinstance(names, list) and names else ""
+
+
+def _verdict(facts: Facts) -> str:
+    faults = facts.get("faults")
+    if not isinstance(faults, int) or faults == 0:
+        return gettext("nothing wrong")
+    return ngettext("%(n)s fault", "%(n)s faults", faults) % {"n": faults}
+
+
+_PARTS: dict[str, Callable[[Facts], str]] = {
+    "attempt": _attempt,
+    "because": _because,
+    "counts": _counts,
+    "decision": _decision,
+    "fields": _fields,
+    "from": _from,
+    "locked": _locked,
+    "role": _role,
+    "target": _target,
+    "verdict": _verdict,
+    "why": _why,
+    "wish": _wish,
+}

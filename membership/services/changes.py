@@ -1,0 +1,212 @@
+"""What can be done with a change: confirm it, throw it away, cancel its rest, decide a step that others changed."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from membership import conf
+from membership.audit import record
+from membership.errors import BadValue, Reason
+from membership.models import Change, Operation
+from membership.operations import outbox
+from membership.operations.entries import operation_entry
+from membership.plans import standing
+from membership.services.change_pages import recent_reasons
+from membership.services.drafts import change_entry, compile_ready, expire_drafts, make_stale
+from membership.services.progress import progress
+from membership.services.removal import draft_retry, recompile
+from membership.services.shell import audited, need_right, need_visible, refuse
+from membership.services.typed import clean
+from membership.vocab import AuditAction, Chain, ChangeState, OperationState, Right
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+__all__ = [
+    "DECISIONS",
+    "cancel_rest",
+    "compile_ready",
+    "confirm_change",
+    "decide_foreign",
+    "draft_retry",
+    "expire_drafts",
+    "number_to_type",
+    "progress",
+    "recent_reasons",
+    "recompile",
+    "throw_away",
+]
+
+REASON_CHARS = 1000
+TICKET_CHARS = 100
+DECISIONS = ("accept", "again", "leave")
+
+_NOT_BEGUN = (OperationState.PLANNED, OperationState.QUEUED)
+
+
+def number_to_type(change: Change) -> int | None:
+    """The number that has to be typed to confirm; None where no typing is asked for."""
+    return change.people_count if change.people_count > conf.type_number_above() else None
+
+
+@audited
+def confirm_change(
+    change: Change,
+    *,
+    actor: "User",
+    reason: str,
+    ticket: str = "",
+    expected_hash: str,
+    typed_number: int | str | None = None,
+) -> Change:
+    """Queue what the preview shows. Nothing is sent here: the worker makes the calls after commit.
+
+    Whoever may act and see all of it may confirm: the entry "requested" names who did, "previewed" who drafted it.
+    `expected_hash` is that of the page that was shown.
+
+    Raises `ChangeRefused` or `BadValue`, and then nothing is queued. Where the plan's time has run out, or something
+    changed underneath, the draft is stale from then on.
+    """
+    need_right(actor, Right.ACT)
+    need_visible(change, actor)
+    said_why = clean(reason, key="reason", at_most=REASON_CHARS)
+    said_ticket = clean(ticket, key="ticket", at_most=TICKET_CHARS)
+    with transaction.atomic():
+        draft = Change.objects.select_for_update().get(pk=change.pk)
+        _need_draft(draft)
+        stale = _out_of_time(draft)
+        if stale is None:
+            _need_answers(draft, said_why, typed_number)
+            _need_unaltered(draft, expected_hash)
+            stale = _overtaken(draft)
+        if stale is None:
+            _queue(draft, actor=actor, reason=said_why, ticket=said_ticket)
+        else:
+            # Committed, while what was asked for is refused after it.
+            entry = make_stale(draft, now=timezone.now(), why=stale["why"], actor=actor, data=stale)
+            record.write(Chain.PANEL, [entry] if entry else [])
+    if stale is not None:
+        refuse(Reason.PLAN_STALE, **stale)
+    return draft
+
+
+def _need_draft(draft: Change) -> None:
+    if draft.confirmed_at is not None:
+        refuse(Reason.ALREADY_CONFIRMED)
+    if draft.state == ChangeState.STALE:
+        refuse(Reason.PLAN_STALE)
+    if draft.state != ChangeState.DRAFT:
+        refuse(Reason.NOT_A_DRAFT)
+    if draft.compiled_at is None:
+        refuse(Reason.PLAN_NOT_READY)
+
+
+def _out_of_time(draft: Change) -> dict[str, Any] | None:
+    is_old = draft.stale_at is not None and draft.stale_at <= timezone.now()
+    return {"why": "time"} if is_old else None
+
+
+def _overtaken(draft: Change) -> dict[str, Any] | None:
+    count = standing.overtaken_count(draft)
+    return {"why": "changed", "count": count} if count else None
+
+
+def _need_answers(draft: Change, reason: str, typed_number: int | str | None) -> None:
+    if not draft.operations_count:
+        refuse(Reason.NOTHING_TO_DO)
+    if not reason:
+        refuse(Reason.REASON_EMPTY)
+    number = number_to_type(draft)
+    if number is not None and str(typed_number if typed_number is not None else "").strip() != str(number):
+        refuse(Reason.NUMBER_NOT_TYPED, number=number)
+
+
+def _need_unaltered(draft: Change, expected_hash: str) -> None:
+    """What was shown is what is stored is what was planned."""
+    if not expected_hash or expected_hash != draft.plan_hash or standing.stored_hash(draft) != draft.plan_hash:
+        refuse(Reason.PLAN_ALTERED)
+
+
+def _queue(draft: Change, *, actor: "User", reason: str, ticket: str) -> None:
+    outbox.claim_draft(draft, expected_hash=draft.plan_hash)
+    draft.refresh_from_db(fields=["state", "confirmed_at"])
+    draft.requested_by, draft.reason, draft.ticket = actor, reason, ticket
+    draft.save(update_fields=["requested_by", "reason", "ticket"])
+    said = {"reason": reason, "ticket": ticket}
+    record.write(Chain.PANEL, [change_entry(AuditAction.CHANGE_REQUESTED, draft, actor=actor, personal=said)])
+
+
+@audited
+def throw_away(change: Change, *, actor: "User") -> Change:
+    """Cancel a preview. Raises `ChangeRefused` when it is none any more."""
+    need_right(actor, Right.ACT)
+    need_visible(change, actor)
+    now = timezone.now()
+    with transaction.atomic():
+        draft = Change.objects.select_for_update().get(pk=change.pk)
+        if draft.state != ChangeState.DRAFT:
+            refuse(Reason.NOT_A_DRAFT)
+        draft.state, draft.finished_at = ChangeState.CANCELLED, now
+        draft.save(update_fields=["state", "finished_at"])
+        _record_cancelled(draft, actor=actor, outcome="thrown_away", count=draft.operations_count)
+    _cancel_in_chunks(draft)
+    return draft
+
+
+@audited
+def cancel_rest(change: Change, *, actor: "User") -> Change:
+    """Cancel what has not begun; what was sent already ends as it ends. Raises `ChangeRefused` when nothing runs."""
+    need_right(actor, Right.ACT)
+    need_visible(change, actor)
+    with transaction.atomic():
+        running = Change.objects.select_for_update().get(pk=change.pk)
+        if running.state not in ChangeState.open():
+            refuse(Reason.NOT_RUNNING)
+        if running.cancel_wanted_at is None:
+            running.cancel_wanted_at = timezone.now()
+            running.save(update_fields=["cancel_wanted_at"])
+            rest = Operation.objects.filter(change=running, state__in=_NOT_BEGUN).count()
+            _record_cancelled(running, actor=actor, outcome="rest", count=rest)
+    _cancel_in_chunks(running)
+    running.refresh_from_db()
+    return running
+
+
+def _record_cancelled(change: Change, *, actor: "User", outcome: str, count: int) -> None:
+    data: Mapping[str, Any] = {"cancelled": count}
+    entry = change_entry(AuditAction.CHANGE_CANCELLED, change, actor=actor, outcome=outcome, data=data)
+    record.write(Chain.PANEL, [entry])
+
+
+def _cancel_in_chunks(change: Change) -> None:
+    # Short transactions; should this process end here, the worker's sweep goes on.
+    while outbox.cancel_rest(change):
+        pass
+
+
+@audited
+def decide_foreign(operation: Operation, decision: str, *, actor: "User") -> Operation:
+    """Settle a step that somebody else changed: "accept" it as done, send it "again", or "leave" things as they are.
+
+    Raises `ChangeRefused` when the step does not wait for a decision.
+    """
+    need_right(actor, Right.ACT)
+    need_visible(operation, actor)
+    if decision not in DECISIONS:
+        raise BadValue(Reason.BAD_VALUE, key="decision", why=", ".join(DECISIONS))
+    now = timezone.now()
+    with transaction.atomic():
+        locked = Operation.objects.select_for_update(of=("self",)).select_related("account", "group")
+        step = locked.get(pk=operation.pk)
+        if step.state != OperationState.FOREIGN:
+            refuse(Reason.NOT_FOREIGN)
+        outbox.decide_foreign(step, decision, by=actor.get_username(), at=now)
+        found = {"found": step.found}
+        entry = operation_entry(AuditAction.OPERATION_DECIDED, step, outcome=decision, personal=found)
+        record.write(record.connection_chain(step.connection_id), [replace(entry, actor=actor)], at=now)
+    outbox.close_finished([step.change_id])
+    step.refresh_from_db()
+    return step

@@ -1,0 +1,29 @@
+"""Who used the command line: an entry for each use, with the name that the operating system knows."""
+
+import getpass
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import transaction
+
+from membership.audit import record
+from membership.vocab import AuditAction, Chain
+
+
+def record_command(command: str, options: Mapping[str, Any]) -> None:
+    """Record that a command begins. Never hand secrets in: options are kept as they are."""
+    entry = record.Entry(
+        AuditAction.COMMAND_RUN,
+        data={"command": command},
+        personal={"os_user": os_user(), **({"options": dict(options)} if options else {})},
+    )
+    with transaction.atomic():
+        record.write(Chain.PANEL, [entry])
+
+
+def os_user() -> str:
+    """The name of who runs this process; its number where it has none."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        return "unknown"

@@ -1,0 +1,175 @@
+"""Drafts: stored, compiled when what they wait for was read, and expired."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
+from django.utils import timezone
+
+from membership.audit import record
+from membership.errors import Reason
+from membership.models import Account, Change, ChangeConnection, Participant, Reading, visible_to
+from membership.plans import compile as plan_compiler
+from membership.plans.compile import Plan, Unknown
+from membership.services.titles import title
+from membership.vocab import AuditAction, Chain, ChangeKind, ChangeState, ConnectionState, ReadingState
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+EXPIRED_AT_ONCE = 100
+
+
+def store_draft(kind: ChangeKind, selection: Mapping[str, Any], plan: Plan, *, actor: "User", **fields: Any) -> Change:
+    """A compiled draft with its audit entry, in one transaction."""
+    with transaction.atomic():
+        change = new_draft(kind, selection, actor=actor, **fields)
+        finish_draft(change, plan, actor=actor)
+    return change
+
+
+def new_draft(kind: ChangeKind, selection: Mapping[str, Any], *, actor: "User", **fields: Any) -> Change:
+    """A draft without a plan yet. Inside the caller's transaction."""
+    now = timezone.now()
+    return Change.objects.create(
+        kind=kind,
+        selection=dict(selection),
+        requested_by=actor,
+        created_at=now,
+        stale_at=plan_compiler.good_until(now),
+        **fields,
+    )
+
+
+def finish_draft(
+    change: Change, plan: Plan, unknown: Mapping[int, Unknown] | None = None, *, actor: "User | None"
+) -> None:
+    """Store the plan of a draft, and record that it was drafted. Inside the caller's transaction."""
+    plan_compiler.store(change, plan, unknown)
+    record.write(Chain.PANEL, [change_entry(AuditAction.CHANGE_DRAFTED, change, actor=actor)])
+
+
+def change_entry(
+    action: AuditAction,
+    change: Change,
+    *,
+    actor: "User | None",
+    outcome: str = "",
+    data: Mapping[str, Any] | None = None,
+    personal: Mapping[str, Any] | None = None,
+) -> record.Entry:
+    """One entry about a change, with its counts and hash sealed, and what names people apart."""
+    about = change.selection
+    return record.Entry(
+        action,
+        actor=actor,
+        change_id=change.pk,
+        person_id=about.get("id") if about.get("kind") == "person" else None,
+        account_id=about.get("id") if about.get("kind") == "account" else None,
+        outcome=outcome,
+        data={
+            "kind": change.kind,
+            "plan_hash": change.plan_hash,
+            "people": change.people_count,
+            "groups": change.groups_count,
+            "operations": change.operations_count,
+            "left_out": change.left_out_count,
+            "retry_of": change.retry_of_id,
+            **(data or {}),
+        },
+        personal={"title": title(change), **(personal or {})},
+    )
+
+
+# everywhere
+
+
+def accounts_meant(selection: Mapping[str, Any], actor: "User") -> QuerySet[Account]:
+    """The accounts of an "everywhere" that the actor may see."""
+    meant = Account.objects.filter(**{"person_id" if selection["kind"] == "person" else "pk": selection["id"]})
+    return visible_to(meant, actor)
+
+
+def plan_everywhere(change: Change, actor: "User") -> Plan:
+    """What is known of where these accounts take part, as far as `actor` may see. Reads only."""
+    accounts = accounts_meant(change.selection, actor)
+    places = Participant.objects.filter(account__in=accounts.values("pk"), is_present=True, group__is_present=True)
+    return plan_compiler.plan_removal(visible_to(places, actor))
+
+
+def compile_ready() -> bool:
+    """Compile the drafts for which everything was read that can be read now. True: there was one."""
+    # A stopped system reads nothing: its part of the preview says "not known".
+    still_read = Reading.objects.filter(
+        change=OuterRef("pk"), state__in=ReadingState.open(), connection__state=ConnectionState.ACTIVE
+    )
+    waiting = Change.objects.filter(state=ChangeState.DRAFT, compiled_at=None).exclude(Exists(still_read))
+    done = 0
+    for change in waiting.select_related("requested_by").order_by("pk"):
+        if change.requested_by is not None:
+            done += _compile_waiting(change, change.requested_by)
+    return bool(done)
+
+
+def _compile_waiting(change: Change, author: "User") -> int:
+    plan = plan_everywhere(change, author)
+    unknown = _not_read(change)
+    with transaction.atomic():
+        still = Change.objects.select_for_update().filter(pk=change.pk, state=ChangeState.DRAFT, compiled_at=None)
+        if not still.exists():
+            return 0
+        finish_draft(change, plan, unknown, actor=author)
+    return 1
+
+
+def _not_read(change: Change) -> dict[int, Unknown]:
+    """`{connection id: why}` of systems that were asked where the person takes part, and did not tell all."""
+    unknown: dict[int, Unknown] = {}
+    for reading in change.readings.exclude(state=ReadingState.COMPLETE).select_related("connection"):
+        system = reading.connection
+        if reading.state in ReadingState.open():
+            unknown[system.pk] = Unknown(system.state_reason or Reason.PLACES_NOT_KNOWN, system.state_params)
+        else:
+            unknown[system.pk] = Unknown(reading.reason or Reason.READING_FAILED, reading.reason_params)
+    return unknown
+
+
+def note_part(change: Change, connection_id: int, unknown: Unknown | None) -> ChangeConnection:
+    """A part of a draft that is not compiled yet: it already says who may see the draft."""
+    return ChangeConnection(
+        change=change,
+        connection_id=connection_id,
+        unknown_reason=unknown.reason if unknown else "",
+        unknown_params=dict(unknown.params) if unknown else {},
+    )
+
+
+# too old
+
+
+def expire_drafts() -> bool:
+    """Mark the drafts whose time has run out. True: there was one."""
+    now = timezone.now()
+    old = Change.objects.filter(state=ChangeState.DRAFT, stale_at__lt=now)
+    if not old.exists():
+        return False
+    with transaction.atomic():
+        rows = list(old.select_for_update().order_by("pk")[:EXPIRED_AT_ONCE])
+        entries = [entry for change in rows if (entry := make_stale(change, now=now, why="time", actor=None))]
+        record.write(Chain.PANEL, entries, at=now)
+    return bool(entries)
+
+
+def make_stale(
+    change: Change, *, now: datetime, why: str, actor: "User | None", data: Mapping[str, Any] | None = None
+) -> record.Entry | None:
+    """Flip a draft to stale. Returns the entry to write last in the caller's transaction; None: it was no draft now."""
+    flipped = Change.objects.filter(pk=change.pk, state=ChangeState.DRAFT).update(
+        state=ChangeState.STALE, finished_at=now
+    )
+    if not flipped:
+        return None
+    change.state, change.finished_at = ChangeState.STALE, now
+    return change_entry(AuditAction.CHANGE_STALE, change, actor=actor, outcome=why, data=data)

@@ -1,0 +1,54 @@
+"""Whether the panel can do its work: for the banner on every page, and for whoever watches from outside."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.utils import timezone
+
+from membership import conf
+from membership.audit import triggers
+from membership.models import WorkerBeat
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """`ready` says whether requests can be served; the worker's state is told beside it."""
+
+    ready: bool
+    checks: dict[str, str]
+
+    def to_json(self) -> dict[str, Any]:
+        return {"ready": self.ready, **self.checks}
+
+
+def worker_age_s() -> float | None:
+    """Seconds since the last heartbeat of any worker; None when there is none."""
+    last = WorkerBeat.objects.order_by("-at").values_list("at", flat=True).first()
+    return None if last is None else max(0.0, (timezone.now() - last).total_seconds())
+
+
+def is_worker_silent() -> bool:
+    """Whether no worker gave a sign of life for too long: nothing is sent or read."""
+    age = worker_age_s()
+    return age is None or age > conf.worker_silent_after_s()
+
+
+def readiness() -> Readiness:
+    """Looks at database, migrations, the log's triggers, and the worker. Never raises."""
+    checks = {"database": "ok", "migrations": "unknown", "audit_log": "unknown", "worker": "unknown"}
+    try:
+        checks["migrations"] = "ok" if _is_migrated() else "not applied"
+        if checks["migrations"] == "ok":
+            checks["audit_log"] = "ok" if not triggers.missing() else "not guarded"
+            checks["worker"] = "silent" if is_worker_silent() else "ok"
+    except DatabaseError:
+        checks["database"] = "does not answer"
+    ready = all(checks[name] == "ok" for name in ("database", "migrations", "audit_log"))
+    return Readiness(ready, checks)
+
+
+def _is_migrated() -> bool:
+    executor = MigrationExecutor(connection)
+    return not executor.migration_plan(executor.loader.graph.leaf_nodes())

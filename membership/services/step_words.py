@@ -1,0 +1,200 @@
+"""Steps and their outcomes in words.
+
+Labels come out inert, but not escaped: templates do that. Where names of both directions stand side by side, pages use
+`step_html`, which isolates each.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from membership.errors import Reason
+from membership.models import LeftOut, Operation
+from membership.sentences import sentence
+from membership.services.inert import inert
+from membership.vocab import ConnectionState, OperationState, PresenceCause
+
+_STEP = gettext_lazy("{person} leaves {group} in {system}")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a step stands: a word for its tag, the tag's tone, and what there is to say beyond the word."""
+
+    word: str
+    tone: str  # good, bad, warning, info, plain
+    text: str = ""
+
+
+_TONES: dict[str, str] = {
+    OperationState.PLANNED: "info",
+    OperationState.QUEUED: "info",
+    OperationState.RUNNING: "info",
+    OperationState.IN_DOUBT: "warning",
+    OperationState.FOREIGN: "warning",
+    OperationState.CONFIRMED: "good",
+    OperationState.NOT_NEEDED: "plain",
+    OperationState.OVERTAKEN: "warning",
+    OperationState.REFUSED: "bad",
+    OperationState.CANCELLED: "plain",
+}
+
+
+def step_sentence(person: str, group: str, system: str) -> str:
+    """One sentence of plain text: "PERSON leaves GROUP in SYSTEM"."""
+    return str(_STEP).format(person=inert(person), group=inert(group), system=inert(system))
+
+
+def step_html(person: str, group: str, system: str) -> SafeString:
+    """The same for a page: escaped, each label isolated, so that no name turns the sentence around."""
+    labels = {"person": person, "group": group, "system": system}
+    return format_html(str(_STEP), **{key: format_html("<bdi>{}</bdi>", inert(text)) for key, text in labels.items()})
+
+
+def labels_of(operation: Operation) -> tuple[str, str, str]:
+    """Person, group and system of a step. Its group and connection should be loaded."""
+    return operation.subject_label, operation.group.name if operation.group else "", operation.connection.name
+
+
+def outcome(operation: Operation, now: datetime) -> Outcome:
+    """How a step stands, in words. Its connection should be loaded."""
+    state = OperationState(operation.state)
+    text = _TEXTS[state](operation, now) if state in _TEXTS else _reason(operation)
+    return Outcome(word=_word(operation, state), tone=_TONES[state], text=inert(text))
+
+
+def _word(operation: Operation, state: OperationState) -> str:
+    if state == OperationState.REFUSED:
+        return _("%(system)s said no") % {"system": operation.connection.provider_label}
+    if state == OperationState.NOT_NEEDED:
+        return _("already gone")
+    return str(state.label)
+
+
+def _reason(operation: Operation) -> str:
+    return sentence(operation.outcome, operation.outcome_params) if operation.outcome else ""
+
+
+def _waiting(operation: Operation, now: datetime) -> str:
+    if operation.connection.state == ConnectionState.PAUSED:
+        return _("%(system)s is stopped: this waits until it goes on.") % {"system": operation.connection.name}
+    if operation.not_before and operation.not_before > now:
+        return _joined(_reason(operation), _("Tried again in %(wait)s.") % {"wait": seconds(operation.not_before, now)})
+    return _reason(operation)
+
+
+def _in_doubt(operation: Operation, now: datetime) -> str:
+    what = _reason(operation) or sentence(Reason.ANSWER_LOST)
+    if operation.not_before and operation.not_before > now:
+        again = _("The group is read again in %(wait)s.") % {"wait": seconds(operation.not_before, now)}
+    else:
+        again = _("The group is read again now.")
+    return _joined(what, again, _("It is not sent twice."))
+
+
+def _foreign(_operation: Operation, _now: datetime) -> str:
+    return _joined(sentence(Reason.CHANGED_BY_SOMEONE_ELSE), _("It waits for your decision."))
+
+
+def _confirmed(operation: Operation, _now: datetime) -> str:
+    if operation.outcome:
+        return _reason(operation)
+    confirmed = _("%(system)s confirmed") % {"system": operation.connection.provider_label}
+    calls = len(operation.calls)
+    if calls < 2:
+        return confirmed
+    return _("%(confirmed)s all %(count)d calls") % {"confirmed": confirmed, "count": calls}
+
+
+def _refused(operation: Operation, _now: datetime) -> str:
+    said = operation.outcome_params.get("said")
+    text = f"“{said}”" if said and operation.outcome == Reason.REMOTE_SAID_NO else _reason(operation)
+    done, calls = operation.calls_done, len(operation.calls)
+    if not 0 < done < calls:
+        return text
+    half = ngettext("Half done: %(done)d of %(calls)d call.", "Half done: %(done)d of %(calls)d calls.", calls)
+    return _joined(half % {"done": done, "calls": calls}, text)
+
+
+_TEXTS = {
+    OperationState.QUEUED: _waiting,
+    OperationState.IN_DOUBT: _in_doubt,
+    OperationState.FOREIGN: _foreign,
+    OperationState.CONFIRMED: _confirmed,
+    OperationState.REFUSED: _refused,
+}
+
+
+def _joined(*sentences: str) -> str:
+    return " ".join(each for each in sentences if each)
+
+
+def seconds(until: datetime, now: datetime) -> str:
+    """How long until then, never less than a second: "21 s", "3 min"."""
+    return duration(max(1.0, (until - now).total_seconds()))
+
+
+def duration(length_s: float) -> str:
+    """A length of time as people say it: "7 s", "4 min", "2.5 h"."""
+    if length_s < 100:
+        return _("%(count)d s") % {"count": max(1, round(length_s))}
+    if length_s < 100 * 60:
+        return _("%(count)d min") % {"count": round(length_s / 60)}
+    return _("%(count).1f h") % {"count": length_s / 3600}
+
+
+def today_there(operation: Operation) -> str:
+    """What the person was there when the plan was compiled: "manager, member"."""
+    words = []
+    if operation.before.get("is_manager"):
+        words.append(_("manager"))
+    if operation.before.get("is_member"):
+        words.append(_("member"))
+    return ", ".join(words)
+
+
+def call_lines(operation: Operation) -> list[str]:
+    """The calls as they go out, one a line: method, path, query, body. Credentials are no part of a plan."""
+    return [inert(_call_line(call)) for call in operation.calls]
+
+
+def _call_line(call: dict[str, Any]) -> str:
+    line = f"{call['method']} /{'/'.join(quote(segment, safe='') for segment in call['path'])}"
+    if call.get("query"):
+        line += f"?{urlencode(call['query'])}"
+    return f"{line} {json.dumps(call['body'], ensure_ascii=False)}" if call.get("body") is not None else line
+
+
+# what is left out
+
+
+def left_out_sentence(left_out: LeftOut) -> str:
+    """Why a wish is not part of a plan, in words."""
+    params = {**left_out.reason_params}
+    if left_out.reason == Reason.ALREADY_GONE and params.get("at"):
+        return inert(_gone(params))
+    if "at" in params:
+        params["at"] = day(params["at"])
+    return inert(sentence(left_out.reason, params))
+
+
+def _gone(params: dict[str, Any]) -> str:
+    if params.get("how") == PresenceCause.OPERATION:
+        return _("Already gone: left on %(day)s, by a change made here.") % {"day": day(params["at"])}
+    return _("Already gone: left on %(day)s, changed outside.") % {"day": day(params["at"])}
+
+
+def day(at: str) -> str:
+    """The day of a stored time, as pages show it."""
+    moment = parse_datetime(at)
+    return date_format(timezone.localtime(moment), "j M Y") if moment and timezone.is_aware(moment) else at

@@ -1,0 +1,101 @@
+import json
+
+import pytest
+from django.core.exceptions import PermissionDenied
+from django.db import connection
+from django.test import Client, RequestFactory
+from django.urls import reverse
+
+from membership.admin.refusals import RefusalMiddleware, refused
+from membership.errors import AuditUnavailable, BadValue, ChangeRefused, NotAllowed, Reason
+from membership.models import AuditEntry, AuditPersonal
+from membership.services.shell import audited
+from membership.vocab import AuditAction
+
+
+@pytest.fixture
+def request_of(any_db):
+    def make(user):
+        request = RequestFactory().post("/membership/change/3/")
+        request.user = user
+        return request
+
+    return make
+
+
+def answer(request, error):
+    return RefusalMiddleware(lambda request: None).process_exception(request, error)
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "says"),
+    [
+        (ChangeRefused(Reason.PLAN_STALE), 409, "too old"),
+        (NotAllowed(Reason.NO_RIGHT), 403, "do not have the right"),
+        (BadValue(Reason.BAD_VALUE, key="url", why="<b>no</b>"), 400, "&lt;b&gt;no&lt;/b&gt;"),
+        (AuditUnavailable(), 503, "audit log cannot be written"),
+        (PermissionDenied(), 403, "do not have the right"),
+    ],
+)
+def test_a_refusal_is_one_sentence_with_the_right_status(request_of, operator, error, status, says):
+    response = answer(request_of(operator), error)
+    assert response.status_code == status
+    assert says in response.content.decode()
+
+
+def test_other_errors_are_none_of_its_business(request_of, operator):
+    assert answer(request_of(operator), ZeroDivisionError()) is None
+
+
+def test_a_refusal_is_recorded_with_who_and_where(request_of, operator):
+    answer(request_of(operator), PermissionDenied())
+    entry = AuditEntry.objects.get(action=AuditAction.REQUEST_REFUSED)
+    assert (entry.actor_id, entry.outcome) == (operator.pk, Reason.NO_RIGHT)
+    assert json.loads(AuditPersonal.objects.get(pk=entry.pk).data)["path"] == "/membership/change/3/"
+
+
+def test_what_a_service_has_recorded_is_not_recorded_twice(request_of, operator):
+    @audited
+    def confirm_nothing(*, actor):
+        raise ChangeRefused(Reason.PLAN_STALE)
+
+    with pytest.raises(ChangeRefused) as caught:
+        confirm_nothing(actor=operator)
+    answer(request_of(operator), caught.value)
+    assert AuditEntry.objects.filter(action=AuditAction.REQUEST_REFUSED).count() == 1
+
+
+def test_a_refusal_that_cannot_be_recorded_says_so(request_of, operator, settings):
+    settings.AUDIT_KEYS = {}
+    assert answer(request_of(operator), PermissionDenied()).status_code == 503
+
+
+def test_a_page_without_a_database_is_still_a_sentence(request_of, operator, fresh_db):
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE auth_group RENAME TO hidden")
+        cursor.execute("ALTER TABLE membership_connection RENAME TO hidden2")
+    response = refused(request_of(operator), AuditUnavailable())
+    assert response.status_code == 503
+    assert "audit log cannot be written" in response.content.decode()
+
+
+def test_a_forged_form_is_refused_and_recorded(operator):
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(operator)
+    response = client.post(reverse("admin:logout"))
+    assert response.status_code == 403
+    assert "did not come from a page of this panel" in response.content.decode()
+    entry = AuditEntry.objects.get(action=AuditAction.REQUEST_REFUSED)
+    assert (entry.actor_id, entry.outcome) == (operator.pk, Reason.REQUEST_FORGED)
+
+
+def test_forged_forms_of_nobody_cannot_flood_the_log(any_db):
+    client = Client(enforce_csrf_checks=True)
+    for _ in range(15):
+        assert client.post(reverse("admin:login"), {"username": "a"}).status_code == 403
+    assert AuditEntry.objects.filter(action=AuditAction.REQUEST_REFUSED).count() <= 10 * 2
+
+
+def test_no_inline_script_is_on_the_page(request_of, operator, stranger):
+    for user in (operator, stranger):
+        assert "<script>" not in answer(request_of(user), PermissionDenied()).content.decode()
