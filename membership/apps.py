@@ -21,7 +21,7 @@ class MembershipConfig(AppConfig):
         post_migrate.connect(_after_migrate, sender=self, dispatch_uid="musterbook.after_migrate")
 
 
-def _after_migrate(sender: AppConfig, using: str, **kwargs: Any) -> None:
+def _after_migrate(using: str, **_more: Any) -> None:
     """Triggers and roles, anew: a table that was rebuilt has lost its triggers silently."""
     from membership.audit import triggers
     from membership.services import roles

@@ -6,7 +6,6 @@ E001..E009  the audit log
 from collections.abc import Sequence
 from typing import Any
 
-from django.apps import AppConfig
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags
 from django.core.exceptions import ImproperlyConfigured
@@ -22,7 +21,7 @@ def register() -> None:
     checks.register(audit_triggers, Tags.database)
 
 
-def audit_key(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+def audit_key(**_more: Any) -> list[CheckMessage]:
     try:
         conf.audit_keys()
     except ImproperlyConfigured as error:
@@ -36,9 +35,7 @@ def audit_key(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[Ch
     return []
 
 
-def audit_triggers(
-    app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
-) -> list[CheckMessage]:
+def audit_triggers(databases: Sequence[str] | None = None, **_more: Any) -> list[CheckMessage]:
     found: list[CheckMessage] = []
     for using in databases or ():
         try:

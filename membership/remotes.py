@@ -15,7 +15,7 @@ from membership.errors import Reason
 from membership.models import Connection
 from membership.providers.base import Door, Provider, ProviderFactory
 from membership.providers.door import HttpDoor
-from membership.providers.errors import Misconfigured
+from membership.providers.errors import Throttled
 from membership.vocab import PROVIDERS, AuditAction
 
 SIGN_INS_AT_MOST = 3
@@ -60,7 +60,8 @@ class Credentials:
             row = Connection.objects.select_for_update().get(pk=self._pk)
             recent = [at for at in row.sign_ins if at > (now - SIGN_INS_WITHIN).timestamp()]
             if len(recent) >= SIGN_INS_AT_MOST:
-                raise Misconfigured(Reason.SIGN_IN_TOO_OFTEN, limit=SIGN_INS_AT_MOST)
+                free_in_s = recent[0] + SIGN_INS_WITHIN.total_seconds() - now.timestamp()
+                raise Throttled(Reason.SIGN_IN_TOO_OFTEN, pause_s=free_in_s, limit=SIGN_INS_AT_MOST)
             row.sign_ins = [*recent, now.timestamp()]
             row.save(update_fields=["sign_ins"])
             self._record(how="log-in")

@@ -49,7 +49,7 @@ REASONS: dict[Reason, Any] = {
     Reason.TOKEN_NOT_ACCEPTED: _("The system does not accept the token. Enter a new one, then test and resume."),
     Reason.SIGN_IN_REFUSED: _("The system refused the log-in. Check user name and password, then test and resume."),
     Reason.SIGN_IN_TOO_OFTEN: _(
-        "There were %(limit)s log-ins in 15 minutes; more could lock the account. Wait, then test and resume."
+        "There were %(limit)s log-ins in 15 minutes; more could lock the account. It goes on by itself after a while."
     ),
     Reason.SECOND_FACTOR_NEEDED: _("The log-in asks for a second factor. Use an account or key that works without."),
     Reason.TARIFF: _("The tariff of the system does not include this: %(said)s"),

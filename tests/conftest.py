@@ -8,10 +8,10 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group as AuthGroup
 from django.db import connection, connections
+from django.test.utils import setup_databases, teardown_databases
 
 from membership.models import Reach
 from membership.vocab import Role
-
 
 TEMPLATE_SUFFIX = "_template"
 PASSWORD = "a long enough password"
@@ -25,6 +25,17 @@ def is_sqlite():
 def _drop_sqlite_sidecars(path):
     for suffix in ("-wal", "-shm", "-journal"):
         Path(f"{path}{suffix}").unlink(missing_ok=True)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_test_environment, django_db_blocker, django_db_modify_db_settings):
+    """The test database, made once. The plugin's own fixture makes it only for tests that use its `db`."""
+    with django_db_blocker.unblock():
+        made = setup_databases(verbosity=0, interactive=False, aliases={"default"}, serialized_aliases=set())
+    yield
+    with django_db_blocker.unblock():
+        connections.close_all()
+        teardown_databases(made, verbosity=0)
 
 
 @pytest.fixture(scope="session")

@@ -103,6 +103,7 @@ class World:
 
     def read(self):
         """Read all systems, then forget what the journals say of it."""
+        Connection.objects.update(next_reading_at=None)
         self.work()
         for server in self.sandbox.servers:
             server.journal.clear()

@@ -23,11 +23,11 @@ from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 from unfold.views import ChangeList
 
-from membership.admin import cells
 from membership.errors import MusterbookError, NotAllowed, Reason
 from membership.models import Connection, has_right, visible_to
 from membership.sentences import say
 from membership.services import inert
+from membership.templatetags import cells
 from membership.vocab import Right
 
 Text = str | Promise
@@ -85,6 +85,7 @@ class PanelAdmin(ModelAdmin):
     list_display_links = None
     change_list_template = "membership/list.html"
     actions_selection_counter = True
+    empty_value_display = "–"
 
     # --- rights -------------------------------------------------------------------------------------------------------
     def has_module_permission(self, request: HttpRequest) -> bool:

@@ -14,12 +14,13 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from membership.admin import cells, filters
+from membership.admin import filters
 from membership.admin.base import ROW_ID, ROWS, PanelAdmin
 from membership.errors import BadValue, ChangeRefused, NotAllowed, Reason
 from membership.models import Change, Operation, Participant
 from membership.sentences import say
 from membership.services import change_pages, changes, titles
+from membership.templatetags import cells
 from membership.vocab import ChangeKind, ChangeState, OperationState, Right
 
 NEEDS_SHOWN = 20
@@ -165,7 +166,7 @@ class ChangeAdmin(PanelAdmin):
                 raise
             context = self.page_context(request, row) | {"typed": typed, "error": say(error), "error_at": error.reason}
             return self.render(request, self.page_template, row=row, **context)
-        messages.success(request, _("Asked for. The steps are sent one after the other; this page shows how far it is."))
+        messages.success(request, _("Asked for. The steps are sent one by one; this page shows how far it is."))
         return None
 
     def do_throw_away(self, request: HttpRequest, row: Change) -> HttpResponse:
@@ -196,7 +197,7 @@ class ChangeAdmin(PanelAdmin):
     def what(self, row: Change) -> SafeString:
         said = cells.name(row.reason) if row.reason else ""
         title = cells.link(cells.page(row), titles.title(row))
-        return format_html('<span class="mu-two"><strong>{}</strong><span class="mu-quiet">{}</span></span>', title, said)
+        return cells.two(title, said)
 
     @admin.display(description=gettext_lazy("state"), ordering="state")
     def state_word(self, row: Change) -> SafeString:
@@ -218,4 +219,3 @@ class ChangeAdmin(PanelAdmin):
 
 def _titled(row: Change) -> SafeString:
     return cells.link(cells.page(row), titles.title(row))
-

@@ -7,10 +7,10 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from membership.admin import cells
 from membership.models import has_right
 from membership.services import inert
 from membership.services.overview import overview
+from membership.templatetags import cells
 from membership.vocab import Right
 
 NOON, EVENING = 12, 18

@@ -10,10 +10,11 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from membership.admin import cells, filters
+from membership.admin import filters
 from membership.admin.base import PanelAdmin, selection_of
 from membership.models import Participant, visible_to
 from membership.services import pages, removal
+from membership.templatetags import cells
 from membership.vocab import Right
 
 HEAVY = (
@@ -63,7 +64,14 @@ class ParticipantAdmin(PanelAdmin):
         filters.contains(gettext_lazy("type"), "type", "participant_type"),
         UnmatchedFilter,
     )
-    search_fields = ("label", "remote_id", "account__label", "account__email", "account__remote_id", "account__person__name")
+    search_fields = (
+        "label",
+        "remote_id",
+        "account__label",
+        "account__email",
+        "account__remote_id",
+        "account__person__name",
+    )
     search_help_text = gettext_lazy("Name, e-mail or id")
     list_select_related = ("group__connection", "account__person")
     ordering = ("label", "pk")
@@ -77,7 +85,7 @@ class ParticipantAdmin(PanelAdmin):
         return visible_to(rows, request.user)
 
     def page_context(self, request: HttpRequest, row: Participant) -> dict[str, Any]:
-        return {"place": pages.place(row), "may_act": self.has_act_permission(request)}
+        return {"about": pages.participant_page(row), "may_act": self.has_act_permission(request)}
 
     @admin.display(description=gettext_lazy("name"), ordering="label")
     def who(self, row: Participant) -> SafeString:
@@ -86,7 +94,7 @@ class ParticipantAdmin(PanelAdmin):
             below: object = cells.tag(_("unmatched"), "warning")
         else:
             below = cells.name(row.account.email or row.account.remote_id)
-        return format_html('<span class="mu-two"><strong>{}</strong><span class="mu-quiet">{}</span></span>', main, below)
+        return cells.two(main, below)
 
     @admin.display(description=gettext_lazy("group"), ordering="group__name")
     def where(self, row: Participant) -> SafeString:

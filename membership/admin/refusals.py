@@ -50,12 +50,12 @@ def refused(request: HttpRequest, error: MusterbookError) -> HttpResponse:
     return _page(request, _("This was not done"), inert.inert(sentences.say(error)), status)
 
 
-def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+def csrf_failure(request: HttpRequest, **_why: Any) -> HttpResponse:
     """A form that no page of ours sent, or an old one."""
     return refused(request, NotAllowed(Reason.REQUEST_FORGED))
 
 
-def locked_out(request: HttpRequest, response: HttpResponse, credentials: object) -> HttpResponse:
+def locked_out(request: HttpRequest, *_more: object) -> HttpResponse:
     """After too many failed log-ins. `sessions` has recorded them."""
     return _page(
         request,

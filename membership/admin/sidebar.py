@@ -7,9 +7,9 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from membership.admin import cells
 from membership.admin.context import badges
 from membership.models import Account, AuditEntry, Change, Connection, Drift, Group, Participant, Person, has_right
+from membership.templatetags import cells
 from membership.vocab import Right
 
 

@@ -56,9 +56,7 @@ def write(chain: str, entries: Sequence[Entry], *, at: dt.datetime | None = None
     return write_all({chain: entries}, at=at).get(chain, [])
 
 
-def write_all(
-    entries: Mapping[str, Sequence[Entry]], *, at: dt.datetime | None = None
-) -> dict[str, list[AuditEntry]]:
+def write_all(entries: Mapping[str, Sequence[Entry]], *, at: dt.datetime | None = None) -> dict[str, list[AuditEntry]]:
     """Append entries to several chains: `{chain: entries in order}`.
 
     Call it inside the transaction of what is recorded, as its last statement: it holds the chains' heads, locked in id

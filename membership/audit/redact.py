@@ -23,6 +23,9 @@ _SECRET_ENDINGS = ("token", "password", "secret", "secretword", "apikey", "priva
 _NOT_SECRET = frozenset({"lanetoken"})
 _SAYS_NOTHING = frozenset({"", "set", "not set", "changed", HIDDEN})
 
+_PAIRS = frozenset({"query", "headers"})
+"""Kept as lists of name and value."""
+
 _NAME = r"[\w-]*(?:token|password|passwd|secret(?:_?word)?|api_?key|private_?key|jwt|prompt|authorization|cookie)"
 _IN_TEXT = re.compile(rf'("{_NAME}"\s*:\s*)("(?:[^"\\]|\\.)*"?|[^\s,}}\]]+)', re.IGNORECASE)
 _IN_QUERY = re.compile(rf"(\b{_NAME}=)[^\s&;\"']+", re.IGNORECASE)
@@ -38,6 +41,8 @@ def hide_secrets(value: Any, name: str = "") -> Any:
     """A cleaned `value` without secrets: values under secret names, at any depth, also inside JSON kept as text."""
     if name and is_secret_name(name):
         return _hidden(value)
+    if name in _PAIRS and isinstance(value, list):
+        return [_hide_in_pair(item) for item in value]
     if isinstance(value, dict):
         return {key: hide_secrets(item, key) for key, item in value.items()}
     if isinstance(value, list):
@@ -45,6 +50,12 @@ def hide_secrets(value: Any, name: str = "") -> Any:
     if isinstance(value, str):
         return _hide_in_text(value)
     return value
+
+
+def _hide_in_pair(pair: Any) -> Any:
+    if isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str):
+        return [pair[0], hide_secrets(pair[1], pair[0])]
+    return hide_secrets(pair)
 
 
 def _hidden(value: Any) -> Any:

@@ -1,6 +1,7 @@
 """One installation in one folder: what runs, in which order it is made ready, and what is said about it."""
 
 import http.client
+import io
 import sys
 from pathlib import Path
 
@@ -30,10 +31,10 @@ def serve(say: Say, *, prepare: bool, demo: str) -> None:
     _check()
     programs = [Program("web", web_command()), Program("worker", manage("worker"))]
     if wants_demo(demo, var):
-        base = str(kept_port_base(var / "sandbox" / "port"))
-        state = str(var / "sandbox")
-        programs.insert(0, Program("sandbox", manage("sandbox", "--demo", "--state", state, "--port-base", base)))
-        programs.append(Program("demo", manage("demo", "--port-base", base), once=True))
+        state = var / "sandbox"
+        ports = ("--port-base", str(kept_port_base(state / "port")))
+        programs.insert(0, Program("sandbox", manage("sandbox", "--quiet", "--demo", "--state", str(state), *ports)))
+        programs.append(Program("demo", manage("demo", *ports), once=True))
         welcome.append("  The demo is being loaded …")
     supervisor = Supervisor(programs, Path(settings.BASE_DIR), say, when_started=_Greeting(say, welcome).say_once)
     supervisor.run()
@@ -74,7 +75,7 @@ def _log_in_lines() -> list[str]:
 
 def _check() -> None:
     try:
-        call_command("check")
+        call_command("check", databases=["default"], stdout=io.StringIO())  # says nothing when all is well
     except SystemCheckError as error:
         raise CommandError(str(error)) from error
 

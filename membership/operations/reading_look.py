@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager
 from datetime import datetime
 from typing import Any, TypeVar
 
+from django.core.exceptions import ValidationError
 from django.db import DataError, IntegrityError, connection, transaction
 
 from membership.conf import ACT_ON_STEPS_PER_TRANSACTION as ROWS_AT_MOST
@@ -32,8 +33,8 @@ logger = logging.getLogger(__name__)
 FOR_THE_LANE = (Misconfigured, NotSignedIn, Throttled)
 """Errors that say something about the whole connection: the lane handles them, then goes on with the same reading."""
 
-NOT_STORABLE = (DataError, IntegrityError, ValueError, OverflowError)
-"""What a database says to a value that it cannot take."""
+NOT_STORABLE = (DataError, IntegrityError, ValidationError, ValueError, OverflowError)
+"""What a column or a database says to a value that it cannot take."""
 
 ROWS_AT_ONCE = 100  # rows of an answer that are compared together
 YIELD_EVERY = 50  # rows, where nobody counts requests

@@ -10,9 +10,9 @@ from django.db import DatabaseError, close_old_connections
 from django.db.models import Q
 from django.utils import timezone
 
-from membership.errors import AuditUnavailable
+from membership.errors import AuditUnavailable, Reason
 from membership.models import Connection, Operation, Reading, WorkerBeat
-from membership.operations import outbox
+from membership.operations import outbox, reading
 from membership.operations.lane import Lane
 from membership.operations.lease import identity
 from membership.operations.pace import Bucket
@@ -24,6 +24,17 @@ LOOK_EVERY_S = 0.5
 BEAT_EVERY_S = 5.0
 END_WITHIN_S = 8.0
 OLD_BEATS = timedelta(days=1)
+
+
+def end_readings_of_stopped() -> bool:
+    """Nobody waits for a reading of a system that is stopped. True: there was one."""
+    stopped = Connection.objects.exclude(state=ConnectionState.ACTIVE)
+    wanted = Reading.objects.filter(connection__in=stopped, state__in=ReadingState.open())
+    ended = 0
+    for row in stopped.filter(pk__in=wanted.values("connection_id")):
+        reason = Reason(row.state_reason) if row.state_reason in set(Reason) else Reason.READING_INTERRUPTED
+        ended += reading.give_up(row, reason, **row.state_params)
+    return ended > 0
 
 
 class Worker:
@@ -43,7 +54,7 @@ class Worker:
     ) -> None:
         self._stop = stop
         self._until_idle = until_idle
-        self._housekeeping = (outbox.sweep, *housekeeping)
+        self._housekeeping = (outbox.sweep, end_readings_of_stopped, *housekeeping)
         self._only = only
         self._name = identity()
         self._lanes: dict[int, Lane] = {}
@@ -77,11 +88,11 @@ class Worker:
 
     def _due(self) -> set[int]:
         now = timezone.now()
-        readings = Connection.objects.filter(state=ConnectionState.ACTIVE).filter(
+        awake = Connection.objects.filter(state=ConnectionState.ACTIVE).filter(
             Q(slowed_until=None) | Q(slowed_until__lte=now)
         )
-        due = set(readings.filter(Q(next_reading_at=None) | Q(next_reading_at__lte=now)).values_list("pk", flat=True))
-        wanted = Reading.objects.filter(state__in=ReadingState.open(), connection__in=readings)
+        due = set(awake.filter(Q(next_reading_at=None) | Q(next_reading_at__lte=now)).values_list("pk", flat=True))
+        wanted = Reading.objects.filter(state__in=ReadingState.open(), connection__in=awake)
         due |= set(wanted.values_list("connection_id", flat=True).distinct())
         due |= outbox.due_connections(now)
         return due if self._only is None else due & self._only

@@ -1,5 +1,6 @@
 """Wishes to the stored rows of a draft: operations in order, what is left out and why, one part a system."""
 
+import json
 import secrets
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,15 +13,17 @@ from django.utils import timezone
 
 from membership import conf
 from membership.models import Change, ChangeConnection, Connection, LeftOut, Operation, Participant
-from membership.plans import guards, hashing, wishes
+from membership.plans import bulk, guards, hashing, wishes
 from membership.plans.drafting import drafter
 from membership.plans.guards import Refusal
 from membership.plans.wishes import Providers, Wish
 from membership.providers.base import RemoteCall
 from membership.vocab import Verb
 
-ROWS_PER_STATEMENT = 500
+_text = json.JSONEncoder().encode
+
 WANTED_REMOVED = {"is_present": False}
+_WANTED_REMOVED_TEXT = _text(WANTED_REMOVED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,38 +106,43 @@ def good_until(now: datetime) -> datetime:
 
 
 def _insert_operations(change: Change, plan: Plan) -> list[str]:
-    digests: list[str] = []
-    rows: list[Operation] = []
-    for position, wish in enumerate(plan.kept):
-        operation = _operation(change, position, wish, plan)
-        digests.append(operation.digest)
-        rows.append(operation)
-    Operation.objects.bulk_create(rows, batch_size=ROWS_PER_STATEMENT)
-    return digests
+    rows = [_operation(change, position, wish, plan) for position, wish in enumerate(plan.kept)]
+    bulk.insert(Operation, rows)
+    return [row["digest"] for row in rows]
 
 
-def _operation(change: Change, position: int, wish: Wish, plan: Plan) -> Operation:
+def _operation(change: Change, position: int, wish: Wish, plan: Plan) -> dict[str, Any]:
     provider = plan.providers[wish.connection_id]
-    said: dict[str, Any] = {
+    subject, before = wish.subject(provider), wish.before()
+    calls, salt = calls_json(provider.remove(wish.ref(provider))), secrets.token_hex(16)
+    digest = hashing.digest_of(
+        position=position,
+        connection_id=wish.connection_id,
+        provider=plan.connections[wish.connection_id].provider,
+        group=wish.group_remote_id,
+        verb=Verb.REMOVE.value,
+        subject=subject,
+        wanted=WANTED_REMOVED,
+        before=before,
+        calls=calls,
+        salt=salt,
+    )
+    return {
+        "change_id": change.pk,
         "position": position,
         "connection_id": wish.connection_id,
+        "group_id": wish.group_id,
+        "participant_id": wish.participant_id,
+        "account_id": wish.account_id,
         "verb": Verb.REMOVE.value,
-        "subject": wish.subject(provider),
-        "wanted": WANTED_REMOVED,
-        "before": wish.before(),
-        "calls": calls_json(provider.remove(wish.ref(provider))),
-        "salt": secrets.token_hex(16),
+        "subject": subject,
+        "subject_label": wish.label,
+        "wanted": _WANTED_REMOVED_TEXT,
+        "before": _text(before),
+        "calls": _text(calls),
+        "salt": salt,
+        "digest": digest,
     }
-    kind = plan.connections[wish.connection_id].provider
-    return Operation(
-        **said,
-        digest=hashing.digest_of(provider=kind, group=wish.group_remote_id, **said),
-        change_id=change.pk,
-        group_id=wish.group_id,
-        participant_id=wish.participant_id,
-        account_id=wish.account_id,
-        subject_label=wish.label,
-    )
 
 
 def calls_json(calls: Iterable[RemoteCall]) -> list[dict[str, Any]]:
@@ -143,19 +151,22 @@ def calls_json(calls: Iterable[RemoteCall]) -> list[dict[str, Any]]:
 
 def _insert_left_out(change: Change, left_out: Sequence[tuple[Wish, Refusal]]) -> list[str]:
     rows = [
-        LeftOut(
-            change_id=change.pk,
-            position=position,
-            connection_id=wish.connection_id,
-            group_id=wish.group_id,
-            subject_label=wish.label,
-            reason=refusal.reason.value,
-            reason_params=dict(refusal.params),
-        )
+        {
+            "change_id": change.pk,
+            "position": position,
+            "connection_id": wish.connection_id,
+            "group_id": wish.group_id,
+            "subject_label": wish.label,
+            "reason": refusal.reason.value,
+            "reason_params": _text(dict(refusal.params)),
+        }
         for position, (wish, refusal) in enumerate(left_out)
     ]
-    LeftOut.objects.bulk_create(rows, batch_size=ROWS_PER_STATEMENT)
-    return [hashing.left_out_line(row.position, row.connection_id, row.group_id, row.reason) for row in rows]
+    bulk.insert(LeftOut, rows)
+    return [
+        hashing.left_out_line(position, wish.connection_id, wish.group_id, refusal.reason)
+        for position, (wish, refusal) in enumerate(left_out)
+    ]
 
 
 def _insert_parts(change: Change, plan: Plan, unknown: Mapping[int, Unknown]) -> None:

@@ -142,8 +142,8 @@ class Resolver:
         while True:
             asked = self._queue.get()
             try:
-                # UnicodeError is a ValueError: labels that are empty or too long.
-                with suppress(OSError, ValueError):
+                # Whatever breaks one lookup, the thread lives on for the next one.
+                with suppress(Exception):
                     asked.found = self._lookup(asked.host, asked.port, type=socket.SOCK_STREAM)
             finally:
                 with self._lock:

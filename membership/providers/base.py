@@ -159,7 +159,7 @@ class CredentialStore(Protocol):
         ...
 
     def note_sign_in(self) -> None:
-        """Count a log-in before it is sent. Raises `Misconfigured(SIGN_IN_TOO_OFTEN)` beyond 3 in 15 minutes."""
+        """Count a log-in before it is sent. Raises `Throttled(SIGN_IN_TOO_OFTEN)` beyond 3 in 15 minutes."""
         ...
 
 

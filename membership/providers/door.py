@@ -188,7 +188,7 @@ class _NoCookies(RequestsCookieJar):
 
 
 class _Session(requests.Session):
-    def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002 - its signature
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
         """None: requests reads a redirect's body whole, even if told not to follow it."""
         return None
 

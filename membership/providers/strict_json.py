@@ -8,6 +8,8 @@ import json
 import math
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from decimal import Decimal
 from typing import Any, NoReturn
 
 import ijson
@@ -32,7 +34,13 @@ ESCAPE = re.compile(
     re.DOTALL,
 )
 REPLACEMENT = rb"\ufffd"
-LONGEST_ESCAPE = 12  # a pair of surrogates
+# A string that never ends is taken to the end: searched again from each quote in it, it would take minutes.
+STRING = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
+ALL_BRACKETS_ALIKE = bytes.maketrans(b"{}", b"[]")
+NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
+HIGH_SURROGATE = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}")
+HALF_PAIR = 6
+LONGEST_ESCAPE = 2 * HALF_PAIR
 
 
 class NotStrictJson(OutcomeUnknown):
@@ -47,7 +55,7 @@ def loads(body: bytes) -> Json:
     if HOSTILE_ESCAPE.search(body):
         body = _replace_hostile(body)
     # `json` is recursive: depth is counted before, cheaply for texts that cannot be deep.
-    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _deepest(body) > MAX_DEPTH:
+    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _is_too_deep(body):
         raise NotStrictJson("too deep")
     try:
         return json.loads(
@@ -55,7 +63,7 @@ def loads(body: bytes) -> Json:
             object_pairs_hook=_object_without_duplicates,
             parse_constant=_refuse_constant,
             parse_int=_integer,
-            parse_float=_float,
+            parse_float=lambda text: _number(float(text)),
         )
     except NotStrictJson:
         raise
@@ -71,24 +79,33 @@ def items(chunks: Iterable[bytes], prefix: str) -> Iterator[Json]:
     """
     walker = _Walker(tuple(prefix.split(".")) if prefix else ())
     events = ijson.sendable_list()
-    parser = ijson.basic_parse_coro(events, use_float=True)
+    parser = ijson.basic_parse_coro(events)
     silent_bytes = 0
-    try:
-        for chunk in _without_hostile_escapes(chunks):
+    for chunk in _without_hostile_escapes(chunks):
+        with _parsing():
             parser.send(chunk)
-            # One huge string gives no event, however long it grows.
-            silent_bytes = 0 if events else silent_bytes + len(chunk)
-            walker.item_bytes += len(chunk)
-            if silent_bytes > MAX_ITEM_BYTES or walker.item_bytes > MAX_ITEM_BYTES:
-                raise NotStrictJson("one value is too large")
-            yield from walker.take(events)
-            del events[:]
-        parser.close()
+        # One huge string gives no event, however long it grows.
+        silent_bytes = 0 if events else silent_bytes + len(chunk)
+        walker.item_bytes += len(chunk)
+        if silent_bytes > MAX_ITEM_BYTES or walker.item_bytes > MAX_ITEM_BYTES:
+            raise NotStrictJson("one value is too large")
         yield from walker.take(events)
-    except (ijson.JSONError, UnicodeDecodeError):
-        raise NotStrictJson("not JSON") from None
+        del events[:]
+    with _parsing():
+        parser.close()
+    yield from walker.take(events)
     if not walker.found:
         raise NotStrictJson("not where it should be")
+
+
+@contextmanager
+def _parsing() -> Iterator[None]:
+    try:
+        yield
+    except Exception:
+        # Besides its own errors the parser lets through what Python's number and text types raise, and for an integer
+        # of 5000 digits a SystemError.
+        raise NotStrictJson("not JSON") from None
 
 
 class _Frame:
@@ -124,13 +141,12 @@ class _Walker:
                 if frame.value is not None and not self._is_kept():
                     yield frame.value
             else:
-                if event == "number":
-                    _check_number(value)
+                scalar = _number(value) if event == "number" else value
                 if self._is_kept():
-                    self._store(value)
+                    self._store(scalar)
                 elif self._is_wanted():
                     self.found = True
-                    yield value
+                    yield scalar
             if not self._is_kept():
                 self.item_bytes = 0
 
@@ -170,7 +186,8 @@ class _Walker:
         if not frame.on_path or depth > len(self.prefix):
             return False
         segment = self.prefix[depth - 1]
-        return segment == "item" if frame.is_array else segment == frame.key
+        # "item" is no key: an object that has one is not the list that was asked for.
+        return segment == "item" if frame.is_array else segment == frame.key != "item"
 
     def _is_wanted(self) -> bool:
         return len(self.stack) == len(self.prefix) and self._child_is_on_path()
@@ -183,13 +200,15 @@ class _Walker:
             frame.value[frame.key] = value
 
 
-def _check_number(value: int | float) -> None:
-    # Backends differ in what they let pass.
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            raise NotStrictJson("a number is too large")
-    elif not SMALLEST <= value <= LARGEST:
-        raise NotStrictJson("an integer is too large")
+def _number(value: int | float | Decimal) -> int | float:
+    if isinstance(value, int):
+        if not SMALLEST <= value <= LARGEST:
+            raise NotStrictJson("an integer is too large")
+        return value
+    value = float(value)
+    if not math.isfinite(value):
+        raise NotStrictJson("a number is too large")
+    return value
 
 
 def _object_without_duplicates(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
@@ -206,29 +225,17 @@ def _refuse_constant(_name: str) -> NoReturn:
 def _integer(text: str) -> int:
     if len(text) > INTEGER_DIGITS:
         raise NotStrictJson("an integer is too large")
-    value = int(text)
-    _check_number(value)
-    return value
+    return int(_number(int(text)))
 
 
-def _float(text: str) -> float:
-    value = float(text)
-    _check_number(value)
-    return value
-
-
-def _deepest(body: bytes) -> int:
-    """How deep a text nests, strings left out. Right for texts that are JSON."""
-    deepest = depth = 0
-    # A string that never ends is taken to the end: searched again from each quote in it, it would take minutes.
-    for token in re.finditer(rb'"(?:[^"\\]|\\.)*+(?:"|\Z|\\)|[\[{]|[\]}]', body, re.DOTALL):
-        mark = token.group()[0:1]
-        if mark in b"[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif mark in b"]}":
-            depth -= 1
-    return deepest
+def _is_too_deep(body: bytes) -> bool:
+    """Whether more than `MAX_DEPTH` brackets are open at once. Exact for JSON; anything else is refused anyway."""
+    brackets = STRING.sub(b"", body).translate(ALL_BRACKETS_ALIKE, delete=NO_BRACKETS)
+    for _level in range(MAX_DEPTH):
+        brackets = brackets.replace(b"[]", b"")
+        if not brackets:
+            return False
+    return True
 
 
 def _replace_hostile(text: bytes) -> bytes:
@@ -250,10 +257,19 @@ def _without_hostile_escapes(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _before_open_escape(text: bytes) -> int:
-    """Where to cut, so that no escape is cut in two."""
+    """Where to cut, so that neither an escape nor a pair of them is cut in two."""
     first = text.find(b"\\", max(0, len(text) - LONGEST_ESCAPE + 1))
     if first < 0:
         return len(text)
-    run_start = len(text[:first].rstrip(b"\\"))
-    # Backslashes come in pairs (an escaped one) from the start of their run; the odd one begins an escape.
-    return first + (first - run_start) % 2
+    cut = first if _begins_escape(text, first) else first + 1
+    # What is kept may be the second half of a pair.
+    before = cut - HALF_PAIR
+    if before >= 0 and HIGH_SURROGATE.fullmatch(text, before, cut) and _begins_escape(text, before):
+        return before
+    return cut
+
+
+def _begins_escape(text: bytes, position: int) -> bool:
+    """Whether the backslash there begins an escape: they come in pairs (an escaped one) from the start of their run."""
+    run_start = len(text[:position].rstrip(b"\\"))
+    return (position - run_start) % 2 == 0

@@ -59,9 +59,6 @@ class Table(Generic[Row]):
         """The rows whose indexed `field` has this value."""
         return [self.rows[key] for key in self._indexes[field].get(value, ())]
 
-    def count(self, field: str, value: Any) -> int:
-        return len(self._indexes[field].get(value, ()))
-
     def next_id(self) -> int:
         """A number above all that were used."""
         return self._last_id + 1

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from django.contrib.auth import get_user_model
 from django.db.models import Model, Q, QuerySet
@@ -31,7 +32,7 @@ from membership.vocab import AuditAction, Chain
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-FILTERS = ("actor_id", "change_id", "operation_id", "connection_id", "group_id", "account_id", "person_id", "participant_id")
+FILTERS = ("actor_id", *(f"{name}_id" for name in chains.REFS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +158,7 @@ _REFS: tuple[tuple[type[Model], str], ...] = (
 
 
 def lines(rows: Iterable[AuditEntry]) -> list[Line]:
-    """The entries of one page as lines: three more queries, however many there are."""
+    """The entries of one page as lines: at most four more queries, however many there are."""
     page = list(rows)
     parts = AuditPersonal.objects.in_bulk([row.pk for row in page])
     context = _Context(page, parts)
@@ -196,14 +197,22 @@ def chain_label(chain: str, systems: dict[int, str] | None = None) -> str:
     return str(Chain(chain).label) if chain in Chain.values else chain
 
 
+_NAMELESS = frozenset({AuditAction.READING_REQUESTED.value, AuditAction.READING_FINISHED.value})
+"""Actions whose entries name their group by id alone."""
+
+
 class _Context:
-    """What the lines of one page share: names of systems and of users."""
+    """What the lines of one page share: names of systems, groups and users."""
 
     def __init__(self, page: Sequence[AuditEntry], parts: dict[int, AuditPersonal]) -> None:
         system_ids = {row.connection_id for row in page if row.connection_id is not None}
         actor_ids = {row.actor_id for row in page if row.actor_id is not None and row.pk not in parts}
         self.systems: dict[int, str] = dict(
             Connection.objects.filter(pk__in=system_ids).values_list("pk", "name") if system_ids else ()
+        )
+        group_ids = {row.group_id for row in page if row.group_id is not None and row.action in _NAMELESS}
+        self.groups: dict[int, str] = dict(
+            Group.objects.filter(pk__in=group_ids).values_list("pk", "name") if group_ids else ()
         )
         users = get_user_model().objects.filter(pk__in=actor_ids)
         self.users: dict[int, str] = dict(users.values_list("pk", "username") if actor_ids else ())
@@ -217,6 +226,7 @@ class _Context:
         facts["user"], facts["user_name"] = (data or {}).get("user"), personal.get("user")
         facts["outcome"] = row.outcome
         facts["actor"] = personal.get("actor") or self._actor(row)
+        facts["group_name"] = personal.get("group_name") or personal.get("name") or self.groups.get(row.group_id or 0)
         facts["system"] = personal.get("system") or self.systems.get(row.connection_id or 0)
         return facts
 
@@ -282,9 +292,18 @@ def _requests(value: object) -> list[str]:
 def _request(call: object) -> str:
     if not isinstance(call, dict):
         return str(call)
-    first = f"{call.get('method', '')} {call.get('path', '')}".strip()
-    body = call.get("body")
-    return first if body in (None, "") else f"{first}\n{_pretty(body)}"
+    path, query, headers, body = (call.get(name) for name in ("path", "query", "headers", "body"))
+    where = "/" + "/".join(quote(str(part), safe="") for part in path) if isinstance(path, list) else str(path or "")
+    if isinstance(query, list):
+        where += "?" + "&".join(f"{quote(str(name))}={quote(str(value))}" for name, value in _pairs(query))
+    shown = [f"{call.get('method', '')} {where}".strip()]
+    shown += [f"{name}: {value}" for name, value in _pairs(headers)]
+    return "\n".join(shown if body in (None, "") else [*shown, _pretty(body)])
+
+
+def _pairs(value: object) -> list[tuple[object, object]]:
+    pairs = value if isinstance(value, list) else []
+    return [(pair[0], pair[1]) for pair in pairs if isinstance(pair, list) and len(pair) == 2]
 
 
 def _answer(value: object) -> str:

@@ -7,7 +7,8 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from membership import sentences
-from membership.vocab import AuditAction, ChangeKind, OperationState, Role, Verb
+from membership.errors import Reason
+from membership.vocab import AuditAction, ChangeKind, OperationState, ReadingState, Role, Verb
 
 Facts = Mapping[str, Any]
 """The sealed data and the personal part of one entry in one mapping, with `actor`, `system`, `outcome` and ids."""
@@ -21,7 +22,7 @@ class _Words(dict[str, Any]):
 SENTENCES: dict[AuditAction, Any] = {
     AuditAction.CHANGE_DRAFTED: _("%(actor)s previewed: %(wish)s"),
     AuditAction.CHANGE_REQUESTED: _("%(actor)s asked to %(wish)s%(why)s"),
-    AuditAction.CHANGE_CANCELLED: _("%(actor)s cancelled what was left of change %(change_id)s"),
+    AuditAction.CHANGE_CANCELLED: _("%(actor)s %(cancelled)s change %(change_id)s"),
     AuditAction.CHANGE_FINISHED: _("Change %(change_id)s is finished%(counts)s"),
     AuditAction.CHANGE_STALE: _("The preview %(change_id)s became too old and can no longer be confirmed"),
     AuditAction.OPERATION_INTENDED: _("%(deed)s is sent to %(system)s%(attempt)s"),
@@ -29,7 +30,7 @@ SENTENCES: dict[AuditAction, Any] = {
     AuditAction.OPERATION_CONFIRMED: _("%(deed)s was confirmed by %(system)s"),
     AuditAction.OPERATION_REFUSED: _("%(deed)s was refused by %(system)s%(because)s"),
     AuditAction.OPERATION_IN_DOUBT: _("Whether %(deed)s was done is not known, and is read back%(because)s"),
-    AuditAction.OPERATION_RESOLVED: _("%(deed)s was read back from %(system)s%(because)s"),
+    AuditAction.OPERATION_RESOLVED: _("%(deed)s was read back from %(system)s%(found)s"),
     AuditAction.OPERATION_OVERTAKEN: _("%(deed)s was not sent: things had changed meanwhile%(because)s"),
     AuditAction.OPERATION_NOT_NEEDED: _("%(deed)s was not needed: it is so already%(because)s"),
     AuditAction.OPERATION_FOREIGN: _("%(deed)s: somebody else changed it meanwhile, and a decision is needed"),
@@ -37,11 +38,11 @@ SENTENCES: dict[AuditAction, Any] = {
     AuditAction.CONNECTION_CREATED: _("%(actor)s connected the system %(system)s"),
     AuditAction.CONNECTION_EDITED: _("%(actor)s edited the system %(system)s%(fields)s"),
     AuditAction.CONNECTION_TESTED: _("%(actor)s tested the system %(system)s%(because)s"),
-    AuditAction.CONNECTION_PAUSED: _("%(system)s was stopped by %(actor)s%(because)s"),
+    AuditAction.CONNECTION_PAUSED: _("%(system)s was stopped by %(actor)s%(why)s%(because)s"),
     AuditAction.CONNECTION_RESUMED: _("%(actor)s resumed %(system)s"),
     AuditAction.CONNECTION_SIGNED_IN: _("%(actor)s signed in to %(system)s%(because)s"),
     AuditAction.READING_REQUESTED: _("%(actor)s asked to read %(target)s"),
-    AuditAction.READING_FINISHED: _("%(target)s was read%(because)s"),
+    AuditAction.READING_FINISHED: _("%(target)s was read%(reading)s"),
     AuditAction.SECRETS_ROTATED: _("%(actor)s had all stored secrets encrypted anew"),
     AuditAction.PERSON_LINKED: _("%(actor)s linked accounts to the person %(person)s"),
     AuditAction.PERSON_PROTECTED: _("%(actor)s protected the person %(person)s%(why)s"),
@@ -54,7 +55,9 @@ SENTENCES: dict[AuditAction, Any] = {
     AuditAction.LOGGED_IN: _("%(actor)s logged in%(from)s"),
     AuditAction.LOGGED_OUT: _("%(actor)s logged out%(from)s"),
     AuditAction.LOG_IN_FAILED: _("A log-in as %(user_name)s failed%(from)s%(locked)s"),
-    AuditAction.LOG_INS_FAILED: _("%(count)s more refused log-ins or forged requests came from one address in one minute"),
+    AuditAction.LOG_INS_FAILED: _(
+        "%(count)s more refused log-ins or forged requests came from one address in a minute"
+    ),
     AuditAction.REQUEST_REFUSED: _("A request of %(actor)s was refused (%(what)s)%(because)s"),
     AuditAction.EXPORT_MADE: _("%(actor)s exported a list (%(what)s): %(rows)s rows"),
     AuditAction.COMMAND_RUN: _("%(actor)s ran the command %(what)s"),
@@ -69,10 +72,16 @@ _DECISIONS = {
 }
 _COMMAND_LINE = frozenset(
     {
-        AuditAction.CONNECTION_CREATED, AuditAction.CONNECTION_EDITED, AuditAction.USER_CREATED, AuditAction.USER_EDITED,
-        AuditAction.PASSWORD_SET, AuditAction.COMMAND_RUN, AuditAction.SECRETS_ROTATED, AuditAction.EXPORT_MADE,
+        AuditAction.COMMAND_RUN,
+        AuditAction.CONNECTION_CREATED,
+        AuditAction.CONNECTION_EDITED,
+        AuditAction.EXPORT_MADE,
+        AuditAction.PASSWORD_SET,
+        AuditAction.SECRETS_ROTATED,
+        AuditAction.USER_CREATED,
+        AuditAction.USER_EDITED,
     }
-)  # fmt: skip
+)
 """Without an actor these were done by somebody at the machine."""
 
 
@@ -83,12 +92,12 @@ def say(action: str, facts: Facts) -> str:
     except ValueError:
         return action
     words = _Words({key: value for key, value in facts.items() if value not in (None, "")})
-    words["actor"] = facts.get("actor") or _nobody(known)
+    words["actor"] = facts.get("actor") or _nobody(known, facts)
     words["system"] = facts.get("system") or gettext("the system")
     words["user_name"] = facts.get("user_name") or _unknown_user(facts)
-    words["person"] = facts.get("person") or gettext("somebody")
-    words["what"] = str(facts.get("what") or "…").replace("_", " ")
-    words["group"] = facts.get("group_name") or gettext("a group")
+    words["person"] = facts.get("person") or facts.get("name") or gettext("somebody")
+    words["what"] = str(facts.get("what") or facts.get("command") or "…").replace("_", " ")
+    words["group"] = facts.get("group_name") or facts.get("name") or gettext("a group")
     for name, part in _PARTS.items():
         words[name] = part(facts)
     words["deed"] = _deed(facts, words)
@@ -96,9 +105,10 @@ def say(action: str, facts: Facts) -> str:
     return sentence[:1].upper() + sentence[1:]
 
 
-def _nobody(action: AuditAction) -> str:
+def _nobody(action: AuditAction, facts: Facts) -> str:
     if action in _COMMAND_LINE:
-        return gettext("Somebody at the command line")
+        somebody = facts.get("os_user") or gettext("somebody")
+        return gettext("%(somebody)s at the command line") % {"somebody": somebody}
     return gettext("somebody who was not logged in") if action == AuditAction.REQUEST_REFUSED else "Musterbook"
 
 
@@ -124,6 +134,8 @@ def _wish(facts: Facts) -> str:
     if kind == ChangeKind.REMOVAL:
         return gettext("remove %(people)s from %(groups)s") % {"people": people, "groups": groups}
     if kind == ChangeKind.REMOVAL_EVERYWHERE:
+        if not facts.get("operations"):  # its places are still being read
+            return gettext("remove %(person)s from everywhere") % {"person": facts.get("person") or gettext("somebody")}
         return gettext("remove %(people)s from everywhere (%(groups)s)") % {"people": people, "groups": groups}
     if kind == ChangeKind.RETRY:
         return gettext("try %(steps)s again") % {"steps": steps}
@@ -136,28 +148,53 @@ def _number(facts: Facts, name: str, noun: Callable[[int], str]) -> str:
 
 
 def _why(facts: Facts) -> str:
-    """": REASON (ticket 12)"."""
+    """Such as ": REASON (ticket 12)"."""
     reason, ticket = facts.get("reason") or facts.get("note"), facts.get("ticket")
     said = f": {reason}" if reason else ""
     return said + (gettext(" (ticket %(ticket)s)") % {"ticket": ticket} if ticket else "")
 
 
 def _because(facts: Facts) -> str:
-    """": " and the sentence of the outcome's code, without its full stop."""
+    """A colon and the sentence of the outcome's code, without its full stop."""
     params = facts.get("params")
     known: dict[str, Any] = {**facts, **(params if isinstance(params, Mapping) else {})}
-    said = sentences.sentence(str(facts["outcome"]), known) if facts.get("outcome") else str(facts.get("said") or "")
+    return _after_colon(_reason(facts.get("outcome"), known) or str(facts.get("said") or ""))
+
+
+def _reason(code: object, params: Facts) -> str:
+    """The sentence of a reason code; empty for what is none."""
+    return sentences.sentence(str(code), params) if code in set(Reason) else ""
+
+
+def _after_colon(said: str) -> str:
     return f": {said.rstrip('. ')}" if said.strip() else ""
 
 
+def _found(facts: Facts) -> str:
+    """What a read-back showed."""
+    state = facts.get("state")
+    label = str(OperationState(state).label) if state in OperationState.values else ""
+    return _because(facts) or _after_colon(label)
+
+
+def _reading(facts: Facts) -> str:
+    """Such as ": complete", or ": incomplete: The list did not end"."""
+    state = facts.get("outcome")
+    label = str(ReadingState(state).label) if state in ReadingState.values else str(state or "")
+    return _after_colon(label) + _after_colon(_reason(facts.get("reason"), facts))
+
+
+def _cancelled(facts: Facts) -> str:
+    if facts.get("outcome") == "thrown_away":
+        return gettext("threw away the preview of")
+    return gettext("cancelled what was left of")
+
+
 def _counts(facts: Facts) -> str:
-    """": 12 done, 1 said no"."""
-    states = facts.get("states") if isinstance(facts.get("states"), Mapping) else facts
-    found = [
-        f"{states[state.value]} {state.label}"  # type: ignore[index]
-        for state in OperationState
-        if states and isinstance(states.get(state.value), int) and states[state.value]  # type: ignore[index]
-    ]
+    """Such as ": 12 done, 1 said no"."""
+    counts = facts.get("counts")
+    states: Facts = counts if isinstance(counts, Mapping) else {}
+    found = [f"{states[state.value]} {state.label}" for state in OperationState if states.get(state.value)]
     return f": {', '.join(found)}" if found else ""
 
 
@@ -206,8 +243,7 @@ def _locked(facts: Facts) -> str:
 
 
 def _fields(facts: Facts) -> str:
-    after = facts.get("after")
-    names = sorted(after) if isinstance(after, Mapping) else facts.get("fields")
+    names = facts.get("fields")
     return f": {', '.join(map(str, names))}" if isinstance(names, list) and names else ""
 
 
@@ -221,11 +257,14 @@ def _verdict(facts: Facts) -> str:
 _PARTS: dict[str, Callable[[Facts], str]] = {
     "attempt": _attempt,
     "because": _because,
+    "cancelled": _cancelled,
     "counts": _counts,
     "decision": _decision,
     "fields": _fields,
+    "found": _found,
     "from": _from,
     "locked": _locked,
+    "reading": _reading,
     "role": _role,
     "target": _target,
     "verdict": _verdict,

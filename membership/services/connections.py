@@ -224,7 +224,8 @@ def _save_new(row: Connection) -> None:
 def _claim_test(connection: Connection) -> None:
     """Count a test before it begins, in one statement: two at once cannot both pass."""
     now = timezone.now()
-    wait = timedelta(seconds=TESTS_REQUESTS / connection.rate_per_s)
+    row = Connection.objects.get(pk=connection.pk)
+    wait = timedelta(seconds=TESTS_REQUESTS / row.rate_per_s)
     claimed = Connection.objects.filter(
         Q(tested_at=None) | Q(tested_at__lte=now - wait),
         Q(slowed_until=None) | Q(slowed_until__lte=now) | ~Q(slowed_reason=Reason.THROTTLED),
@@ -232,7 +233,6 @@ def _claim_test(connection: Connection) -> None:
     ).update(tested_at=now, tests_made=F("tests_made") + 1)
     if claimed:
         return
-    row = Connection.objects.get(pk=connection.pk)
     free_at = max((row.tested_at or now) + wait, row.slowed_until or now)
     refuse(Reason.TOO_MANY_TESTS, wait_s=max(1, round((free_at - now).total_seconds())))
 

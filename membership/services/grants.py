@@ -1,7 +1,6 @@
 """What membership of a group gives beyond the group, in words.
 
-Source: Kaiten's reference page "Update company group", attribute `permissions`, read in 2026. Other remotes have no such
-bits.
+Source: Kaiten's reference page "Update company group", attribute `permissions`, read in 2026. Others have no such bits.
 """
 
 from typing import Any

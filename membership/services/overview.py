@@ -9,7 +9,17 @@ from django.db.models import Count, Exists, IntegerField, OuterRef, Q, QuerySet,
 from django.utils import timezone
 
 from membership import conf
-from membership.models import Change, Connection, Drift, Group, Operation, Participant, WorkerBeat, has_right, visible_to
+from membership.models import (
+    Change,
+    Connection,
+    Drift,
+    Group,
+    Operation,
+    Participant,
+    WorkerBeat,
+    has_right,
+    visible_to,
+)
 from membership.vocab import ChangeState, ConnectionState, OperationState, Right
 
 if TYPE_CHECKING:
@@ -150,7 +160,9 @@ def _waiting(user: "User", now: dt.datetime) -> QuerySet[Change]:
     """Changes that wait for a decision, for another try, or, the user's own, to be confirmed."""
     steps = Operation.objects.filter(change=OuterRef("pk"))
     foreign = Exists(steps.filter(state=OperationState.FOREIGN))
-    refused = Exists(steps.filter(state=OperationState.REFUSED)) & ~Exists(Change.objects.filter(retry_of=OuterRef("pk")))
+    refused = Exists(steps.filter(state=OperationState.REFUSED)) & ~Exists(
+        Change.objects.filter(retry_of=OuterRef("pk"))
+    )
     open_ones = Q(state__in=ChangeState.open()) & Q(foreign)
     failed = Q(state=ChangeState.DONE_WITH_FAILURES, requested_by=user, finished_at__gt=now - LATELY) & Q(refused)
     drafts = Q(state=ChangeState.DRAFT, requested_by=user, operations_count__gt=0, stale_at__gt=now)

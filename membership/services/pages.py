@@ -105,7 +105,9 @@ class PersonPage:
 
 def person_page(row: Person, user: "User") -> PersonPage:
     accounts = visible_to(Account.objects.filter(person=row), user).select_related("connection")
-    shown = list(accounts.defer("attributes", "connection__secrets", "connection__session").order_by("connection__name"))
+    shown = list(
+        accounts.defer("attributes", "connection__secrets", "connection__session").order_by("connection__name")
+    )
     places, more = _places(Participant.objects.filter(account__person=row), user)
     return PersonPage(
         accounts=shown,

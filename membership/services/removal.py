@@ -76,7 +76,7 @@ def draft_removal_everywhere(*, person: Person | None = None, account: Account |
 def draft_retry(change: Change, *, actor: "User") -> Change:
     """Store a plan that tries again what was refused, overtaken or cancelled in `change`, as the mirror has it now."""
     need_right(actor, Right.ACT)
-    need_visible(change, actor)
+    change = _current(change, actor)
     left = Operation.objects.filter(change=change, state__in=_TRIED_AGAIN)
     if change.confirmed_at is None or not left.exists():
         refuse(Reason.NOTHING_TO_RETRY)
@@ -92,7 +92,7 @@ def recompile(change: Change, *, actor: "User") -> Change:
     The rows that were planned are planned again: a stored query is not run a second time.
     """
     need_right(actor, Right.ACT)
-    need_visible(change, actor)
+    change = _current(change, actor)
     if change.confirmed_at is not None or change.state not in (ChangeState.STALE, ChangeState.CANCELLED):
         refuse(Reason.NOT_A_DRAFT)
     kind, about = change.kind, change.selection
@@ -102,6 +102,12 @@ def recompile(change: Change, *, actor: "User") -> Change:
     rows = Q(pk__in=Operation.objects.filter(change=change).order_by().values("participant_id"))
     again = Participant.objects.filter(rows | Q(pk__in=_named_ids(about)))
     return _draft(ChangeKind(kind), again, about, actor=actor, retry_of=change.retry_of)
+
+
+def _current(change: Change, actor: "User") -> Change:
+    """The change as it is now: pages may hold an older one."""
+    need_visible(change, actor)
+    return Change.objects.get(pk=change.pk)
 
 
 def _meant(selection: Mapping[str, Any]) -> Person | Account:

@@ -1,4 +1,4 @@
-"""The five roles and what each may do. Kept by code after every migrate: rights given to a role by hand are taken back."""
+"""The five roles and what each may do. Kept by code after every migrate: rights given by hand are taken back."""
 
 from collections.abc import Collection
 from typing import TYPE_CHECKING

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from axes.helpers import get_client_ip_address
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.db import DatabaseError, transaction
@@ -28,8 +29,21 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LISTED_A_MINUTE = 10
-"""Failed log-ins and forged requests from one address that get an entry of their own each minute; the rest is counted."""
+"""Failed log-ins and forged requests from one address that get an entry each, every minute; the rest is counted."""
 _MINUTE = dt.timedelta(minutes=1)
+
+
+class PanelBackend(ModelBackend):
+    """Lets in only who has a role: anybody else fails like with a wrong password, and that is recorded."""
+
+    def user_can_authenticate(self, user: "User | AnonymousUser | None") -> bool:
+        return bool(super().user_can_authenticate(user) and getattr(user, "is_staff", False))
+
+
+def name_for_lockout(request: HttpRequest | None, credentials: dict[str, Any] | None) -> str:
+    """What the lockout counts by instead of the typed name, which may be a password, and of any length."""
+    typed = (credentials or {}).get("username") or (request.POST.get("username") if request is not None else "")
+    return _keyed("locked out name", str(typed or ""))
 
 
 def connect() -> None:
@@ -62,7 +76,7 @@ def address_of(request: HttpRequest | None) -> str:
     return str(get_client_ip_address(request) or "") if request is not None else ""
 
 
-def _logged_in(sender: object, request: HttpRequest, user: "User", **kwargs: Any) -> None:
+def _logged_in(request: HttpRequest, user: "User", **_more: Any) -> None:
     try:
         with transaction.atomic():
             record.write(Chain.LOG_IN, [_entry(AuditAction.LOGGED_IN, request, user)])
@@ -71,7 +85,7 @@ def _logged_in(sender: object, request: HttpRequest, user: "User", **kwargs: Any
         raise
 
 
-def _logged_out(sender: object, request: HttpRequest, user: "User | None", **kwargs: Any) -> None:
+def _logged_out(request: HttpRequest, user: "User | None", **_more: Any) -> None:
     if user is None:
         return
     try:
@@ -90,11 +104,11 @@ def _end(request: HttpRequest) -> None:
         # The row cannot be deleted. A new, empty session is what the middleware would save now.
         log.warning("a session could not be deleted from the database")
         request.session.clear()
-        request.session._session_key = None  # type: ignore[attr-defined]
+        request.session._session_key = None
     request.user = AnonymousUser()
 
 
-def _failed(sender: object, credentials: dict[str, Any], request: HttpRequest | None = None, **kwargs: Any) -> None:
+def _failed(credentials: dict[str, Any], request: HttpRequest | None = None, **_more: Any) -> None:
     now = timezone.now()
     address = address_of(request)
     with transaction.atomic():
@@ -113,12 +127,17 @@ def _failed(sender: object, credentials: dict[str, Any], request: HttpRequest | 
 
 def _count(address: str, minute: dt.datetime) -> int:
     """How many log-ins failed from this address in this minute, this one included."""
-    hashed = hmac.digest(settings.SECRET_KEY.encode(), f"failed log-ins\n{address}\n{minute}".encode(), "sha256").hex()
+    hashed = _keyed("failed log-ins", f"{address}\n{minute}")
     FailedLogIns.objects.bulk_create([FailedLogIns(address_hash=hashed, minute=minute)], ignore_conflicts=True)
     row = FailedLogIns.objects.select_for_update().get(address_hash=hashed, minute=minute)
     row.count += 1
     row.save(update_fields=["count"])
     return row.count
+
+
+def _keyed(purpose: str, text: str) -> str:
+    message = f"{purpose}\n{text}".encode(errors="replace")
+    return hmac.digest(settings.SECRET_KEY.encode(), message, "sha256").hex()
 
 
 def _counted(row: FailedLogIns) -> record.Entry:

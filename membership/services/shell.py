@@ -79,7 +79,7 @@ def record_refusal(
     """
     entry = record.Entry(
         AuditAction.REQUEST_REFUSED,
-        actor=actor if actor is not None and actor.is_authenticated else None,  # type: ignore[arg-type]
+        actor=actor if actor is not None and actor.is_authenticated else None,
         outcome=error.reason.value,
         data={"what": what},
         personal={**({"params": error.params} if error.params else {}), **(personal or {})},
@@ -108,7 +108,7 @@ def need_right(actor: "User", right: Right) -> None:
 
 def need_visible(row: M, actor: "User") -> M:
     """The row, if the actor may see it. Raises `NotAllowed`, which does not tell whether the row exists."""
-    queryset: models.QuerySet[M] = type(row)._default_manager.filter(pk=row.pk)  # type: ignore[attr-defined]
+    queryset: models.QuerySet[M] = type(row)._default_manager.filter(pk=row.pk)
     if not visible_to(queryset, actor).exists():
         raise NotAllowed(Reason.NOT_VISIBLE)
     return row

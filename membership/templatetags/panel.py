@@ -6,20 +6,19 @@ from typing import Any
 from django import template
 from django.conf import settings
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from membership import sentences
-from membership.admin import cells
 from membership.models import Account, Change, Connection, Drift, Group, LeftOut, Operation, Participant, Person
 from membership.services import step_words, titles
-from membership.services.progress import Progress, Tally
-from membership.vocab import OperationState
 from membership.services.inert import inert as inert_text
+from membership.services.progress import Progress, Tally
+from membership.templatetags import cells
+from membership.vocab import OperationState
 
 register = template.Library()
-MODELS = {
-    model._meta.model_name: model for model in (Account, Change, Connection, Drift, Group, Participant, Person)
-}
+MODELS = {model._meta.model_name: model for model in (Account, Change, Connection, Drift, Group, Participant, Person)}
 
 
 @register.filter
@@ -28,8 +27,13 @@ def inert(text: object) -> SafeString:
 
 
 @register.filter
-def moment(at: datetime | None) -> SafeString:
-    return cells.moment(at)
+def moment(at: datetime | None, clock: str = "H:i") -> SafeString:
+    return cells.moment(at, clock)
+
+
+@register.filter
+def full_moment(at: datetime) -> str:
+    return cells.full_moment(at)
 
 
 @register.filter
@@ -53,8 +57,22 @@ def role(row: Participant) -> SafeString:
 
 
 @register.filter
-def group_tags(group: Group) -> SafeString:
-    return cells.group_tags(group)
+def marks(group: Group) -> SafeString:
+    """What is special about a group; nothing where nothing is."""
+    found = cells.group_tags(group)
+    return SafeString("") if found is cells.NOTHING else found
+
+
+@register.filter
+def account_tags(account: Account) -> SafeString:
+    found = cells.account_tags(account)
+    return SafeString("") if found is cells.NOTHING else found
+
+
+@register.filter(name="inert_text")
+def plain(text: object) -> str:
+    """For attributes: harmless text without markup."""
+    return inert_text(str(text))
 
 
 @register.filter
@@ -69,7 +87,7 @@ def change_title(change: Change) -> str:
 
 @register.filter
 def step_html(operation: Operation) -> SafeString:
-    return step_words.step_html(*step_words.labels_of(operation))
+    return format_html('<span class="mu-step">{}</span>', step_words.step_html(*step_words.labels_of(operation)))
 
 
 @register.filter
@@ -111,7 +129,9 @@ def bar(progress: Progress, tally: Tally) -> SafeString:
 
 @register.simple_tag
 def tally_tag(tally: Tally) -> SafeString:
-    return cells.tag(tally.word, cells.VARIANTS.get(tally.state, "info" if tally.state in OperationState.open() else "plain"))
+    return cells.tag(
+        tally.word, cells.VARIANTS.get(tally.state, "info" if tally.state in OperationState.open() else "plain")
+    )
 
 
 @register.simple_tag

@@ -1,3 +1,4 @@
+import contextlib
 import datetime as dt
 import hashlib
 import hmac
@@ -39,9 +40,9 @@ def test_the_format_of_a_sealed_entry_never_changes(operator):
     part = AuditPersonal.objects.get(pk=row.pk)
     committed = hmac.new(bytes.fromhex(part.salt), f"{part.data}\n{part.text}".encode(), hashlib.sha256).hexdigest()
     assert row.sealed == (
-        '{"action":"change.requested","actor":%d,"at":"2026-01-31T09:30:00.000005Z","chain":"panel",'
-        '"data":{"kind":"removal","people":3},"kid":"t1","outcome":"ok","personal":"%s","prev":"",'
-        '"refs":{"change":12},"seq":1,"v":1}' % (operator.pk, committed)
+        f'{{"action":"change.requested","actor":{operator.pk},"at":"2026-01-31T09:30:00.000005Z","chain":"panel",'
+        f'"data":{{"kind":"removal","people":3}},"kid":"t1","outcome":"ok","personal":"{committed}","prev":"",'
+        '"refs":{"change":12},"seq":1,"v":1}'
     )
     assert row.mac == hmac.new(b"a" * 32, row.sealed.encode(), hashlib.sha256).hexdigest()
     assert part.data == '{"actor":"operator","reason":"left"}'
@@ -67,7 +68,10 @@ def test_chains_are_counted_apart(any_db):
     entry = record.Entry(AuditAction.COMMAND_RUN)
     with transaction.atomic():
         written = record.write_all({"panel": [entry, entry], record.connection_chain(4): [entry], "login": []})
-    assert {chain: [row.seq for row in rows] for chain, rows in written.items()} == {"panel": [1, 2], "connection:4": [1]}
+    assert {chain: [row.seq for row in rows] for chain, rows in written.items()} == {
+        "panel": [1, 2],
+        "connection:4": [1],
+    }
 
 
 def test_names_stay_out_of_the_sealed_part(write):
@@ -115,7 +119,9 @@ def test_a_long_answer_is_cut_and_says_so(any_db):
 
 
 def test_many_short_texts_together_are_cut_too(any_db):
-    row = put(record.Entry(AuditAction.COMMAND_RUN, personal={"answer": {"body": [{"n": "x" * 50}] * 5000}, "person": "Ada"}))
+    row = put(
+        record.Entry(AuditAction.COMMAND_RUN, personal={"answer": {"body": [{"n": "x" * 50}] * 5000}, "person": "Ada"})
+    )
     data = AuditPersonal.objects.get(pk=row.pk).data
     assert len(data) < 40_000
     assert json.loads(data)["person"] == "Ada"
@@ -148,10 +154,8 @@ def test_a_swallowed_failure_still_rolls_back(fresh_db, settings):
     settings.AUDIT_KEYS = {}
     with transaction.atomic():
         Person.objects.create(name="Ada")
-        try:
+        with contextlib.suppress(AuditUnavailable):
             record.write("panel", [record.Entry(AuditAction.COMMAND_RUN)])
-        except AuditUnavailable:
-            pass
     assert not Person.objects.exists()
 
 
@@ -167,7 +171,7 @@ def test_a_rolled_back_entry_leaves_no_gap(fresh_db, write):
 
 def test_a_new_key_seals_and_the_old_one_still_verifies(any_db, write, settings):
     write("panel", "Ada")
-    settings.AUDIT_KEYS = {"t2": "Yg==".replace("Yg==", "YmJiYmJiYmJiYmJiYmJiYmJiYmJiYmJiYmJiYmJiYmI="), **settings.AUDIT_KEYS}
+    settings.AUDIT_KEYS = {"t2": "YmJiYmJiYmJiYmJiYmJiYmJiYmJiYmJiYmJiYmJiYmI=", **settings.AUDIT_KEYS}
     (row,) = write("panel", "Bob")
     assert json.loads(row.sealed)["kid"] == "t2"
     assert verify.verify().is_whole

@@ -7,9 +7,22 @@ from membership.audit.redact import hide_secrets
 
 @pytest.mark.parametrize(
     "name",
-    ["password", "token", "refreshToken", "ai_prompt", "ai_auto_close_secret_word", "avatar_token", "notification_token",
-     "Authorization", "x-session-token", "x-iw-jwt-token", "Set-Cookie", "room_token", "api_key"],
-)  # fmt: skip
+    [
+        "Authorization",
+        "Set-Cookie",
+        "ai_auto_close_secret_word",
+        "ai_prompt",
+        "api_key",
+        "avatar_token",
+        "notification_token",
+        "password",
+        "refreshToken",
+        "room_token",
+        "token",
+        "x-iw-jwt-token",
+        "x-session-token",
+    ],
+)
 def test_a_secret_is_hidden_at_any_depth(name):
     assert hide_secrets({"rows": [{"row": {name: "s3cret-value"}}]}) == {"rows": [{"row": {name: "***"}}]}
 
@@ -35,9 +48,16 @@ def test_what_is_no_secret_stays():
 
 
 def test_whether_a_secret_is_set_may_be_told():
-    assert hide_secrets({"secrets": {"token": "set", "password": None}}) == {"secrets": {"token": "set", "password": None}}
+    assert hide_secrets({"secrets": {"token": "set", "password": None}}) == {
+        "secrets": {"token": "set", "password": None}
+    }
 
 
 def test_json_text_stays_json():
     shown = hide_secrets('{"token": "abcdef", "name": "Ada \\"A\\""}')
     assert json.loads(shown) == {"token": "***", "name": 'Ada "A"'}
+
+
+def test_a_secret_in_a_list_of_query_pairs_or_headers_is_hidden():
+    call = {"query": [["token", "abc"], ["page", "2"]], "headers": [["Authorization", "abc"]]}
+    assert hide_secrets(call) == {"query": [["token", "***"], ["page", "2"]], "headers": [["Authorization", "***"]]}

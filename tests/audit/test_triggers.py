@@ -49,7 +49,9 @@ def snapshot():
     ],
 )
 def test_the_database_itself_refuses(write, sql):
-    if (sql in SQLITE_ONLY and connection.vendor != "sqlite") or (sql in POSTGRESQL_ONLY and connection.vendor == "sqlite"):
+    if (sql in SQLITE_ONLY and connection.vendor != "sqlite") or (
+        sql in POSTGRESQL_ONLY and connection.vendor == "sqlite"
+    ):
         pytest.skip("the other database's words")
     write("panel", "Ada", "Bob")
     before = snapshot()
@@ -80,9 +82,9 @@ def test_every_migrate_installs_them_again(fresh_db):
 
 
 def test_a_missing_trigger_is_an_error_at_start(any_db):
-    assert audit_triggers(None, databases=["default"]) == []
+    assert audit_triggers(app_configs=None, databases=["default"]) == []
     drop("musterbook_entry_delete")
-    (found,) = audit_triggers(None, databases=["default"])
+    (found,) = audit_triggers(app_configs=None, databases=["default"])
     assert found.id == "musterbook.E002"
     assert "musterbook_entry_delete" in found.msg
 
@@ -122,13 +124,13 @@ def test_replaces_that_pass_the_triggers_are_an_error_at_start(fresh_db):
     run("SELECT 1")
     with connection.cursor() as cursor:
         cursor.execute("PRAGMA recursive_triggers=OFF")
-    assert [found.id for found in audit_triggers(None, databases=["default"])] == ["musterbook.E003"]
+    assert [found.id for found in audit_triggers(app_configs=None, databases=["default"])] == ["musterbook.E003"]
 
 
 def test_an_unusable_key_is_an_error_at_start(settings):
-    assert audit_key(None) == []
+    assert audit_key(app_configs=None) == []
     settings.AUDIT_KEYS = {"t1": "c2hvcnQ="}
-    assert [found.id for found in audit_key(None)] == ["musterbook.E001"]
+    assert [found.id for found in audit_key(app_configs=None)] == ["musterbook.E001"]
 
 
 def drop(name):

@@ -5,9 +5,10 @@ import json
 import pytest
 from django.db import connection, transaction
 
-from membership.audit import triggers, verify
+from membership.audit import record, triggers, verify
 from membership.audit.triggers import ENTRIES, HEADS, PERSONAL
 from membership.models import AuditEntry, AuditPersonal
+from membership.vocab import AuditAction
 
 CHAIN = "connection:7"
 
@@ -107,16 +108,16 @@ def test_a_personal_part_of_no_entry_is_found(log, unguarded):
 
 
 def test_a_personal_part_added_to_an_entry_without_one_is_found(any_db):
-    from membership.audit import record
-    from membership.vocab import AuditAction
-
     with transaction.atomic():
         (row,) = record.write("panel", [record.Entry(AuditAction.COMMAND_RUN)])
     AuditPersonal.objects.create(entry_id=row.pk, salt="00", data="{}")
     assert the_fault().entry_id == row.pk
 
 
-@pytest.mark.parametrize(("place", "says"), [(0, "missing before it: entry 1"), (2, "missing before it: entry 3"), (5, "missing at its end: entry 6")])
+@pytest.mark.parametrize(
+    ("place", "says"),
+    [(0, "missing before it: entry 1"), (2, "missing before it: entry 3"), (5, "missing at its end: entry 6")],
+)
 def test_a_deleted_entry_is_found(log, unguarded, place, says):
     unguarded(f"DELETE FROM {ENTRIES} WHERE id = %s", log[place].pk)
     assert says in the_fault().says

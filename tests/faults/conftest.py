@@ -9,7 +9,7 @@ from membership.providers.door import HttpDoor
 from membership.providers.errors import ProviderError
 from tests.faults.servers import Authority, RawServer
 
-TIMEOUT_S = 0.4
+TIMEOUT_S = 0.3
 # No attempt outlives its deadline by more than a tenth; the rest is for two busy cores.
 LONGEST_S = TIMEOUT_S * 1.1 + 0.15
 
@@ -38,7 +38,7 @@ def serve():
 
 @pytest.fixture
 def open_door(request):
-    """`open_door(url)` makes a door that is closed after the test. `DOOR_TIMEOUT_S` of a test's module is its deadline."""
+    """`open_door(url)` makes a door that is closed after the test. A module's `DOOR_TIMEOUT_S` is its deadline."""
     opened = []
     timeout_s = getattr(request.module, "DOOR_TIMEOUT_S", TIMEOUT_S)
 

@@ -1,6 +1,7 @@
 """Strict JSON, read at once and as it comes: the same texts pass, with the same values."""
 
 import json
+import traceback
 
 import pytest
 from hypothesis import given
@@ -156,19 +157,21 @@ def test_no_text_takes_long_to_refuse(text):
             read(text)
 
 
-def test_a_refusal_tells_nothing_of_the_text():
-    with pytest.raises(NotStrictJson) as caught:
-        strict_json.loads(b'{"token": "very-secret-token", "a": NaN}')
-    assert "secret" not in str(caught.value)
-    assert caught.value.__suppress_context__
+@pytest.mark.parametrize("text", [b'{"token": "very-secret-token", "a": NaN}', b'{"token": "very-secret-token"'])
+def test_a_refusal_tells_nothing_of_the_text(text):
+    for read in (strict_json.loads, whole_by_items):
+        with pytest.raises(NotStrictJson) as caught:
+            read(text)
+        assert "very-secret" not in "".join(traceback.format_exception(caught.value))
 
 
+TEXTS = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\x00"))
 JSON_VALUES = st.recursive(
     st.none()
     | st.booleans()
     | st.integers(-(2**63), 2**63 - 1)
     | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\x00")),
+    | TEXTS,
     lambda inner: (
         st.lists(inner, max_size=4)
         | st.dictionaries(st.text(st.characters(codec="utf-8", min_codepoint=1)), inner, max_size=4)

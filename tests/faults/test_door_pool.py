@@ -1,11 +1,13 @@
 """Connections that are used again: only when nothing can be left on them."""
 
+import contextlib
 import gc
 import os
 import socket
 import threading
 import time
 import warnings
+from pathlib import Path
 
 import pytest
 
@@ -32,16 +34,11 @@ def call_to(number):
 
 
 def open_sockets():
-    return sum(os.readlink(f"/proc/self/fd/{fd}").startswith("socket:") for fd in descriptors())
-
-
-def descriptors():
-    for fd in os.listdir("/proc/self/fd"):
-        try:
-            os.readlink(f"/proc/self/fd/{fd}")
-        except OSError:
-            continue
-        yield fd
+    count = 0
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):
+            count += str(descriptor.readlink()).startswith("socket:")
+    return count
 
 
 def test_one_connection_serves_many_calls(serve, open_door):
@@ -312,7 +309,7 @@ def test_a_forked_child_has_deadlines_of_its_own(serve, open_door):
         finally:
             os._exit(0)
     os.close(writing)
-    with open(reading, "rb") as result:
+    with os.fdopen(reading, "rb") as result:
         assert result.read() == b"answer_timeout"
     os.waitpid(child, 0)
 

@@ -97,9 +97,7 @@ def test_a_protected_person_stays_and_the_plan_says_by_whom_and_why(office, ches
     vera = m.user("vera")
     grace = m.account("Grace", office)
     at = timezone.now()
-    m.person(
-        "Grace", grace, is_protected=True, protected_note="board member", protected_by_id=vera.pk, protected_at=at
-    )
+    m.person("Grace", grace, is_protected=True, protected_note="board member", protected_by_id=vera.pk, protected_at=at)
     ((_, refusal),) = plan(m.participant(grace, chess)).left_out
     assert refusal.reason == Reason.PERSON_PROTECTED
     assert refusal.params == {"by": "vera", "at": at.isoformat(), "note": "board member"}

@@ -7,7 +7,7 @@ import pytest
 from membership.errors import Reason
 from membership.providers import inwendo, kaiten, mudbase
 from membership.providers.door import HttpDoor
-from membership.providers.errors import Misconfigured, ProviderError
+from membership.providers.errors import ProviderError, Throttled
 from membership.sandbox.faults import Fault
 from membership.sandbox.sandbox import Sandbox
 
@@ -40,7 +40,7 @@ class MemoryStore:
         self.events.append("note_sign_in")
         self.sign_ins += 1
         if self.sign_ins > 3:
-            raise Misconfigured(Reason.SIGN_IN_TOO_OFTEN, limit=3)
+            raise Throttled(Reason.SIGN_IN_TOO_OFTEN, pause_s=60, limit=3)
 
 
 class Remote:

@@ -66,7 +66,7 @@ def test_what_is_missing_is_asked_for_before_anything_is_sent(club):
 def test_beyond_the_limit_no_log_in_is_sent(club):
     provider, store = signed_out(club)
     store.sign_ins = 3
-    assert outcome(provider.sign_in) == ("Misconfigured", Reason.SIGN_IN_TOO_OFTEN)
+    assert outcome(provider.sign_in) == ("Throttled", Reason.SIGN_IN_TOO_OFTEN)
     assert club.journal.seen == []
 
 

@@ -127,7 +127,7 @@ def test_an_answer_without_a_token_signs_nobody_in(chat):
 def test_beyond_the_limit_no_log_in_is_sent(chat):
     provider, store = signed_out(chat)
     store.sign_ins = 3
-    assert outcome(provider.sign_in) == ("Misconfigured", Reason.SIGN_IN_TOO_OFTEN)
+    assert outcome(provider.sign_in) == ("Throttled", Reason.SIGN_IN_TOO_OFTEN)
     assert chat.journal.seen == []
 
 

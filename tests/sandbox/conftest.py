@@ -3,6 +3,7 @@
 import http.client
 import json
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -10,6 +11,14 @@ import pytest
 from membership.sandbox import Sandbox
 
 START = 1_767_225_600.0  # 2026-01-01 00:00 UTC
+
+
+def pytest_collection_modifyitems(items):
+    """No test of the sandbox needs a database."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.pure)
 
 
 @dataclass

@@ -2,8 +2,8 @@ import pytest
 from django.contrib.auth.models import Group as AuthGroup
 from django.contrib.auth.models import Permission
 from django.core.management import call_command
-from django.test.utils import CaptureQueriesContext
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from membership.errors import BadValue, ChangeRefused, NotAllowed, Reason
 from membership.models import AuditEntry, Connection, Reach, has_right, reached_ids, visible_to
@@ -149,7 +149,9 @@ def test_a_user_without_a_password_cannot_log_in(owner):
     assert not create_user("ann", Role.VIEWER, actor=owner).has_usable_password()
 
 
-@pytest.mark.parametrize(("name", "password"), [("owner", "long enough to be one"), ("ann", "short"), ("", None), ("a b", None)])
+@pytest.mark.parametrize(
+    ("name", "password"), [("owner", "long enough to be one"), ("ann", "short"), ("", None), ("a b", None)]
+)
 def test_a_name_or_password_that_does_not_do_is_refused(owner, name, password):
     with pytest.raises(BadValue):
         create_user(name, Role.VIEWER, password=password, actor=owner)

@@ -17,7 +17,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "what",
             choices=["verify", "protect"],
-            help="verify: name the first bad entry of each chain and exit 1, if there is one. protect: repair triggers.",
+            help="verify: name the first bad entry of each chain; exit 1 if there is one. protect: repair triggers.",
         )
 
     def handle(self, *args: Any, what: str, **options: Any) -> None:

@@ -20,8 +20,11 @@ class Command(PanelCommand):
         parser.add_argument("--state", type=Path, metavar="FOLDER", help="keep what happens in this folder")
         add_switch(parser, "--demo", "fill empty remotes with the demo")
         add_switch(parser, "--limits", "keep the documented request limits")
+        add_switch(parser, "--quiet", "print nothing")
 
-    def handle(self, *args: Any, port_base: int, state: Path | None, demo: bool, limits: bool, **options: Any) -> None:
+    def handle(
+        self, *args: Any, port_base: int, state: Path | None, demo: bool, limits: bool, quiet: bool, **options: Any
+    ) -> None:
         stop = tasks.stop_on_signals()
         try:
             serve.run(
@@ -30,7 +33,7 @@ class Command(PanelCommand):
                 with_demo=demo,
                 limits=limits,
                 stop_event=stop,
-                ready=serve.announce,
+                ready=None if quiet else serve.announce,
             )
         except OSError as error:
             raise CommandError(f"The sandbox cannot start: {error.strerror or error}") from error

@@ -12,7 +12,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from membership.models import Group, Participant
+from membership.models import Account, Connection, Group, Participant
+from membership.sentences import sentence
 from membership.services import inert
 from membership.vocab import ChangeState, ConnectionState, DriftKind, OperationState, ReadingState
 
@@ -70,22 +71,26 @@ def zone() -> str:
     return timezone.get_current_timezone_name()
 
 
-def moment_text(at: datetime, *, now: datetime | None = None) -> str:
+def moment_text(at: datetime, clock: str = "H:i", *, now: datetime | None = None) -> str:
     """A time as short as it can be said: `10:04` today, `12 Nov 10:04` this year, else with the year."""
     here = timezone.localtime(at)
     today = timezone.localtime(now or timezone.now())
     if here.date() == today.date():
-        return date_format(here, "H:i")
-    return date_format(here, "j M H:i" if here.year == today.year else "j M Y H:i")
+        return date_format(here, clock)
+    return date_format(here, f"j M {clock}" if here.year == today.year else f"j M Y {clock}")
 
 
-def moment(at: datetime | None) -> SafeString:
+def full_moment(at: datetime) -> str:
+    """A time with everything: date, seconds, zone."""
+    return f"{date_format(timezone.localtime(at), 'j F Y H:i:s')} ({zone()})"
+
+
+def moment(at: datetime | None, clock: str = "H:i") -> SafeString:
     """A time, short, with date, seconds and zone on hover and for machines."""
     if at is None:
         return NOTHING
-    here = timezone.localtime(at)
-    full = f"{date_format(here, 'j F Y H:i:s')} ({zone()})"
-    return format_html('<time datetime="{}" title="{}">{}</time>', here.isoformat(), full, moment_text(at))
+    said = moment_text(at, clock)
+    return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), full_moment(at), said)
 
 
 def as_of(at: datetime | None) -> SafeString:
@@ -102,6 +107,11 @@ def user(row: Any) -> SafeString:
 
 def link(address: str, text: object) -> SafeString:
     return format_html('<a class="mu-link" href="{}">{}</a>', address, text)
+
+
+def two(main: object, below: object) -> SafeString:
+    """Two lines: what it is, and what tells it from others."""
+    return format_html('<span class="mu-two"><strong>{}</strong><span class="mu-quiet">{}</span></span>', main, below)
 
 
 def page(row: Any) -> str:
@@ -138,6 +148,49 @@ def group_tags(group: Group) -> SafeString:
     if group.grants:
         found += tag(_("administers"), "bad")
     return format_html('<span class="mu-tags">{}</span>', found) if found else NOTHING
+
+
+def account_tags(account: Account) -> SafeString:
+    """What is special about an account, in words."""
+    found = SafeString("")
+    if account.is_own:
+        found += tag(_("Musterbook's own"), "info")
+    if not account.is_present:
+        found += tag(_("gone"), "bad")
+    if not account.active:
+        found += tag(_("not active"), "warning")
+    if account.virtual:
+        found += tag(_("virtual"))
+    if account.email_blocked_at:
+        found += tag(_("e-mail blocked"), "warning")
+    if account.delete_requested_at:
+        found += tag(_("deletion asked for"), "warning")
+    return format_html('<span class="mu-tags">{}</span>', found) if found else NOTHING
+
+
+def system_state(row: Connection) -> SafeString:
+    """Working, slowed or stopped, and why."""
+    if row.state == ConnectionState.PAUSED:
+        why = sentence(row.state_reason, row.state_params) if row.state_reason else ""
+        return format_html("{} {}", state_tag(row), inert.inert(why))
+    if row.slowed_until and row.slowed_until > timezone.now():
+        why = sentence(row.slowed_reason, row.slowed_params) if row.slowed_reason else ""
+        return format_html("{} {}", tag(_("slowed"), "warning"), inert.inert(why))
+    return state_tag(row)
+
+
+def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    """Which fields differ, and how: "is_muted: no → yes"."""
+    keys = [key for key in dict.fromkeys([*before, *after]) if before.get(key) != after.get(key)]
+    if not before or not after:
+        return ""
+    return inert.inert("; ".join(f"{key}: {_said(before.get(key))} → {_said(after.get(key))}" for key in keys))
+
+
+def _said(value: object) -> str:
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    return "–" if value in (None, "") else str(value)
 
 
 def there(state: Mapping[str, Any]) -> str:

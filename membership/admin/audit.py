@@ -1,0 +1,168 @@
+"""The audit log: read-only for everybody. Sentences come from `services/audit_log.py`."""
+
+import datetime as dt
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.dateparse import parse_date
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from unfold.views import ChangeList
+
+from membership.admin import filters
+from membership.admin.base import PanelAdmin, PanelChangeList, visible_systems
+from membership.models import Account, AuditEntry, Change, Connection, Group, Participant, Person
+from membership.services import audit_log
+from membership.templatetags import cells
+from membership.vocab import AuditAction, Chain, Right
+
+PAGES: dict[str, Any] = {
+    "change": Change,
+    "connection": Connection,
+    "group": Group,
+    "account": Account,
+    "person": Person,
+    "participant": Participant,
+}
+
+
+class ActionFilter(filters.Choice):
+    title = gettext_lazy("what")
+    parameter_name = "action"
+    options = tuple(AuditAction.choices)
+
+    def condition(self, value: str) -> Q | None:
+        return Q(action=value) if value in AuditAction.values else None
+
+
+class ChainFilter(filters.Choice):
+    title = gettext_lazy("chain")
+    parameter_name = "chain"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        own = [(f"connection:{row.pk}", row.name) for row in visible_systems(request)]
+        return [*Chain.choices, *own]
+
+    def condition(self, value: str) -> Q | None:
+        return Q(chain=value[:60])
+
+
+class Since(filters.Choice):
+    kind = "date"
+    title = gettext_lazy("from")
+    parameter_name = "since"
+    days, lookup = 0, "at__gte"
+
+    def condition(self, value: str) -> Q | None:
+        try:
+            day = parse_date(value)
+        except ValueError:
+            return None
+        if day is None or not 1970 <= day.year <= 9000:
+            return None
+        start = dt.datetime.combine(day + dt.timedelta(days=self.days), dt.time.min)
+        return Q(**{self.lookup: timezone.make_aware(start)})
+
+
+class Until(Since):
+    title = gettext_lazy("until")
+    parameter_name = "until"
+    days, lookup = 1, "at__lt"
+
+
+class OfPerson(filters.Identity):
+    """A person's entries are also those of the accounts."""
+
+    title = gettext_lazy("person")
+    parameter_name = "person_id"
+    column = "person_id"
+
+    def condition(self, value: str) -> Q | None:
+        own = super().condition(value)
+        return own and own | Q(account_id__in=Account.objects.filter(person_id=int(value)).values("pk"))
+
+
+class AuditChangeList(PanelChangeList):
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        rows = list(self.result_list)
+        for row, line in zip(rows, audit_log.lines(rows), strict=True):
+            row.line = line
+        self.result_list = rows
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(PanelAdmin):
+    right = Right.READ_AUDIT
+    lead = gettext_lazy("What was asked for, sent, answered, read and refused. Nobody can change it. Newest first.")
+    page_template = "membership/audit/page.html"
+    list_display = ("when", "what", "actor", "place")
+    list_filter = (
+        ActionFilter,
+        ChainFilter,
+        Since,
+        Until,
+        filters.identity(gettext_lazy("change"), "change_id", "change_id"),
+        filters.identity(gettext_lazy("step"), "operation_id", "operation_id"),
+        filters.identity(gettext_lazy("system"), "connection_id", "connection_id"),
+        filters.identity(gettext_lazy("group"), "group_id", "group_id"),
+        filters.identity(gettext_lazy("account"), "account_id", "account_id"),
+        filters.identity(gettext_lazy("participant"), "participant_id", "participant_id"),
+        filters.identity(gettext_lazy("user"), "actor_id", "actor_id"),
+        OfPerson,
+    )
+    search_fields = ("pk",)
+    search_help_text = gettext_lazy("Names, reasons; #12 for a number")
+    ordering = ("-pk",)
+    actions = ()
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return AuditChangeList
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
+        return audit_log.search(queryset, search_term), False
+
+    def page_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        detail = audit_log.detail(pk, request.user)
+        title = _("Entry %(id)s") % {"id": detail.line.id}
+        return self.render(request, self.page_template, detail=detail, links=_links(detail), title=title)
+
+    @admin.display(description=gettext_lazy("when"), ordering="pk")
+    def when(self, row: AuditEntry) -> SafeString:
+        return cells.link(cells.page(row), cells.moment(row.at, "H:i:s"))
+
+    @admin.display(description=gettext_lazy("what happened"))
+    def what(self, row: AuditEntry) -> SafeString:
+        line: audit_log.Line = row.line  # type: ignore[attr-defined]
+        erased = cells.tag(_("personal part erased")) if line.erased else ""
+        return format_html("{} {}", cells.name(line.sentence), erased)
+
+    @admin.display(description=gettext_lazy("who"))
+    def actor(self, row: AuditEntry) -> SafeString:
+        actor = row.line.actor  # type: ignore[attr-defined]
+        return cells.name(actor) if actor else format_html('<span class="mu-quiet">{}</span>', "Musterbook")
+
+    @admin.display(description=gettext_lazy("chain"))
+    def place(self, row: AuditEntry) -> SafeString:
+        line: audit_log.Line = row.line  # type: ignore[attr-defined]
+        return format_html("{} {}", cells.name(line.chain_label), f"#{line.seq}")
+
+
+def _links(detail: audit_log.Detail) -> list[tuple[str, str]]:
+    """`(words, address)` of what the entry is about."""
+    found = []
+    for name, number in detail.refs.items():
+        model = PAGES.get(name)
+        if model is not None:
+            address = reverse(f"admin:membership_{model._meta.model_name}_page", args=[number])
+            found.append((f"{model._meta.verbose_name} {number}", address))
+    return found

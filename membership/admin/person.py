@@ -1,0 +1,81 @@
+"""People: local humans, their accounts, and where they are in all systems."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import Count, Q, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from membership.admin import filters
+from membership.admin.base import PanelAdmin, visible_systems
+from membership.models import Account, Person, reached_ids, visible_to
+from membership.services import pages, people, removal
+from membership.templatetags import cells
+from membership.vocab import Right
+
+
+@admin.register(Person)
+class PersonAdmin(PanelAdmin):
+    is_mirrored = True
+    lead = gettext_lazy("People to whom accounts are linked. Link accounts on the accounts list.")
+    page_template = "membership/people/page.html"
+    posts = {"remove_everywhere": Right.ACT, "protect": Right.PROTECT, "unprotect": Right.PROTECT}
+    list_display = ("who", "accounts_count", "marks", "since")
+    list_filter = (filters.flag(gettext_lazy("protected"), "protected", "is_protected"),)
+    search_fields = ("name",)
+    search_help_text = gettext_lazy("Name or e-mail")
+    ordering = ("name", "pk")
+    actions = ()
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        within = reached_ids(request.user)
+        seen = Q() if within is None else Q(accounts__connection_id__in=within)
+        return super().get_queryset(request).annotate(accounts_n=Count("accounts", filter=seen, distinct=True))
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
+        """By name, or by name and e-mail of accounts that the user may see: hidden ones find nobody."""
+        for word in search_term.replace("\0", "").split():
+            named = Q(label__icontains=word) | Q(email__icontains=word)
+            accounts = visible_to(Account.objects.filter(named, person__isnull=False), request.user)
+            queryset = queryset.filter(Q(name__icontains=word) | Q(pk__in=accounts.order_by().values("person_id")))
+        return queryset, False
+
+    def page_rows(self, request: HttpRequest) -> QuerySet:
+        return visible_to(Person.objects.all(), request.user)
+
+    def page_context(self, request: HttpRequest, row: Person) -> dict[str, Any]:
+        return {
+            "about": pages.person_page(row, request.user),
+            "as_of_systems": visible_systems(request),
+            "may_act": self.has_act_permission(request),
+        }
+
+    @admin.display(description=gettext_lazy("name"), ordering="name")
+    def who(self, row: Person) -> SafeString:
+        return cells.link(cells.page(row), cells.name(row.name))
+
+    @admin.display(description=gettext_lazy("accounts"), ordering="accounts_n")
+    def accounts_count(self, row: Person) -> int:
+        return row.accounts_n  # type: ignore[attr-defined,no-any-return]
+
+    @admin.display(description=gettext_lazy("marks"))
+    def marks(self, row: Person) -> SafeString:
+        return cells.tag(_("protected"), "info") if row.is_protected else cells.NOTHING
+
+    @admin.display(description=gettext_lazy("known since"), ordering="created_at")
+    def since(self, row: Person) -> SafeString:
+        return cells.moment(row.created_at)
+
+    def do_remove_everywhere(self, request: HttpRequest, row: Person) -> HttpResponse:
+        return HttpResponseRedirect(cells.page(removal.draft_removal_everywhere(person=row, actor=request.user)))
+
+    def do_protect(self, request: HttpRequest, row: Person) -> None:
+        people.protect_person(row, request.POST.get("note", ""), actor=request.user)
+        messages.success(request, _("Protected: no change made here removes this person."))
+
+    def do_unprotect(self, request: HttpRequest, row: Person) -> None:
+        people.unprotect_person(row, request.POST.get("note", ""), actor=request.user)
+        messages.success(request, _("The protection is lifted."))

@@ -1,0 +1,104 @@
+"""Chromium, and the panel served for it from a thread of this process."""
+
+import os
+import shutil
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.contrib.staticfiles.handlers import StaticFilesHandler
+from django.test.testcases import LiveServerThread
+from playwright.sync_api import sync_playwright
+
+from tests.conftest import PASSWORD
+
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if "tests/browser/" in item.nodeid:
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    if CHROMIUM is None:
+        if os.environ.get("CI", "").lower() in ("1", "true"):
+            pytest.fail("Chromium is not installed, and CI may not skip the browser tests.")
+        pytest.skip("Chromium is not installed.")
+    # Playwright keeps an event loop in this thread, in which Django refuses to use its database otherwise.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+@pytest.fixture
+def panel(fresh_db):
+    """Address of the panel."""
+    server = LiveServerThread("127.0.0.1", StaticFilesHandler, connections_override={}, port=0)
+    server.daemon = True
+    server.start()
+    server.is_ready.wait()
+    if server.error:
+        raise server.error
+    yield f"http://127.0.0.1:{server.port}"
+    server.terminate()
+
+
+class Visitor:
+    """Somebody at the panel. What the browser's console says is kept; a clean one is part of every test."""
+
+    def __init__(self, browser, panel, **options):
+        self.panel = panel
+        self.context = browser.new_context(base_url=panel, **options)
+        self.context.set_default_timeout(15_000)
+        self.page = self.context.new_page()
+        self.console = []
+        self.page.on("console", lambda message: self._note(f"{message.type}: {message.text}", message.type))
+        self.page.on("pageerror", lambda error: self.console.append(f"error: {error}"))
+
+    def _note(self, text, kind):
+        if kind in ("error", "warning"):
+            self.console.append(text)
+
+    def log_in(self, name, password=PASSWORD):
+        self.page.goto("/login/")
+        self.page.get_by_label("Log-in name").fill(name)
+        self.page.get_by_label("Password").fill(password)
+        self.page.get_by_role("button", name="Log in").click()
+        self.page.wait_for_url(f"{self.panel}/")
+        return self.page
+
+    def barriers(self):
+        """What keeps people with disabilities out, as axe finds it: empty when all is well."""
+        found = Axe().run(self.page, options={"runOnly": {"type": "tag", "values": WCAG}}).response["violations"]
+        return [f"{each['id']}: {node['html'][:200]} {node['failureSummary']}" for each in found for node in each["nodes"]]
+
+
+@pytest.fixture
+def visit(chromium, panel):
+    """`visit(**options)` opens a window of its own."""
+    visitors = []
+
+    def make(**options):
+        visitors.append(Visitor(chromium, panel, **options))
+        return visitors[-1]
+
+    yield make
+    consoles = [line for visitor in visitors for line in visitor.console]
+    for visitor in visitors:
+        visitor.context.close()
+    assert consoles == []

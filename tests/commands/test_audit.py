@@ -1,0 +1,61 @@
+import json
+from io import StringIO
+
+import pytest
+from django.core.management import call_command
+from django.db import connection, transaction
+
+from membership.audit import record, triggers
+from membership.management.commands.audit import Command
+from membership.models import AuditEntry
+from membership.vocab import AuditAction
+
+
+def run(what):
+    out, err = StringIO(), StringIO()
+    try:
+        call_command("audit", what, stdout=out, stderr=err)
+    except SystemExit as exit_:
+        return exit_.code, out.getvalue(), err.getvalue()
+    return 0, out.getvalue(), err.getvalue()
+
+
+@pytest.fixture
+def log(db):
+    with transaction.atomic():
+        return record.write("panel", [record.Entry(AuditAction.COMMAND_RUN, data={"what": name}) for name in "abc"])
+
+
+def test_a_whole_log_is_said_to_be_whole_and_the_look_is_recorded(log):
+    code, out, _ = run("verify")
+    assert (code, "panel: 3 entries: whole" in out) == (0, True)
+    entry = AuditEntry.objects.get(action=AuditAction.LOG_VERIFIED)
+    assert json.loads(entry.sealed)["data"]["entries"] == 3
+
+
+def test_the_first_bad_entry_is_named_and_the_command_fails(log):
+    with connection.cursor() as cursor:
+        on = "" if connection.vendor == "sqlite" else f" ON {triggers.ENTRIES}"
+        cursor.execute(f"DROP TRIGGER musterbook_entry_update{on}")
+        cursor.execute(f"UPDATE {triggers.ENTRIES} SET outcome = 'x' WHERE id >= %s", [log[1].pk])
+    triggers.install()
+    code, out, err = run("verify")
+    assert code == 1
+    assert f"panel #2: its column “outcome” was altered. (entry {log[1].pk})" in err
+    assert f"entry {log[2].pk}" not in err
+    assert "panel: 3 entries: bad" in out
+
+
+def test_missing_triggers_are_installed_again_and_recorded(log):
+    with connection.cursor() as cursor:
+        on = "" if connection.vendor == "sqlite" else f" ON {triggers.ENTRIES}"
+        cursor.execute(f"DROP TRIGGER musterbook_entry_update{on}")
+    assert run("verify")[0] == 1
+    assert "musterbook_entry_update" in run("protect")[1]
+    assert run("verify")[0] == 0
+    entry = AuditEntry.objects.get(action=AuditAction.COMMAND_RUN, outcome="", seq__gt=3)
+    assert json.loads(entry.sealed)["data"]["missing"] == ["musterbook_entry_update"]
+
+
+def test_the_help_fits_a_screen():
+    assert Command().create_parser("manage.py", "audit").format_help().count("\n") <= 40
