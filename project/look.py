@@ -7,15 +7,15 @@ from django.templatetags.static import static
 from django.utils.translation import gettext_lazy as _
 
 
-def _style(request: HttpRequest) -> str:
+def _style(_request: HttpRequest) -> str:
     return static("musterbook/panel.css")
 
 
-def _script(request: HttpRequest) -> str:
+def _script(_request: HttpRequest) -> str:
     return static("musterbook/panel.js")
 
 
-def _icon(request: HttpRequest) -> str:
+def _icon(_request: HttpRequest) -> str:
     return static("musterbook/icon.svg")
 
 

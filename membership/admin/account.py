@@ -4,14 +4,14 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseRedirect
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from membership.admin import filters
-from membership.admin.base import PanelAdmin
+from membership.admin.base import PanelAdmin, Request
 from membership.models import Account, Connection, visible_to
 from membership.services import pages, people, refresh, removal
 from membership.templatetags import cells
@@ -46,14 +46,14 @@ class AccountAdmin(PanelAdmin):
     ordering = ("label", "pk")
     actions = ("link",)
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet:
+    def get_queryset(self, request: Request) -> QuerySet:
         rows = super().get_queryset(request).filter(is_present=True)
         return rows.defer("attributes", "connection__secrets", "connection__session")
 
-    def page_rows(self, request: HttpRequest) -> QuerySet:
+    def page_rows(self, request: Request) -> QuerySet:
         return visible_to(Account.objects.select_related("connection", "person"), request.user)
 
-    def page_context(self, request: HttpRequest, row: Account) -> dict[str, Any]:
+    def page_context(self, request: Request, row: Account) -> dict[str, Any]:
         return {"about": pages.account_page(row, request.user), "may_act": self.has_act_permission(request)}
 
     @admin.display(description=gettext_lazy("name"), ordering="label")
@@ -81,17 +81,17 @@ class AccountAdmin(PanelAdmin):
         return cells.moment(row.seen_at)
 
     @admin.action(description=gettext_lazy("Link to one person"), permissions=["act"])
-    def link(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse:
+    def link(self, request: Request, queryset: QuerySet) -> HttpResponse:
         """One person for the ticked accounts: the one that some have already, else a new one named as the first is."""
         accounts = list(queryset.order_by("label", "pk")[:100])
         person = people.link_accounts(accounts, name=accounts[0].label if accounts else "", actor=request.user)
         messages.success(request, _("Linked: these accounts are the same person from now on."))
         return HttpResponseRedirect(cells.page(person))
 
-    def do_remove_everywhere(self, request: HttpRequest, row: Account) -> HttpResponse:
+    def do_remove_everywhere(self, request: Request, row: Account) -> HttpResponse:
         return HttpResponseRedirect(cells.page(removal.draft_removal_everywhere(account=row, actor=request.user)))
 
-    def do_refresh(self, request: HttpRequest, row: Account) -> None:
+    def do_refresh(self, request: Request, row: Account) -> None:
         refresh.request_refresh(connections=[Connection.objects.get(pk=row.connection_id)], actor=request.user)
         said = _("{} will be read again; reload the page in a moment.")
         messages.success(request, format_html(said, cells.name(row.connection.name)))

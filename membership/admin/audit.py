@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy
 from unfold.views import ChangeList
 
 from membership.admin import filters
-from membership.admin.base import PanelAdmin, PanelChangeList, visible_systems
+from membership.admin.base import PanelAdmin, PanelChangeList, Request, visible_systems
 from membership.models import Account, AuditEntry, Change, Connection, Group, Participant, Person
 from membership.services import audit_log
 from membership.templatetags import cells
@@ -90,11 +90,11 @@ class OfPerson(filters.Identity):
 
 
 class AuditChangeList(PanelChangeList):
-    def get_results(self, request: HttpRequest) -> None:
+    def get_results(self, request: Request) -> None:
         super().get_results(request)
-        rows = list(self.result_list)
+        rows: list[AuditEntry] = list(self.shown_page.object_list)
         for row, line in zip(rows, audit_log.lines(rows), strict=True):
-            row.line = line
+            row.line = line  # type: ignore[attr-defined]
         self.result_list = rows
 
 
@@ -123,13 +123,13 @@ class AuditEntryAdmin(PanelAdmin):
     ordering = ("-pk",)
     actions = ()
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+    def get_changelist(self, request: Request, **kwargs: Any) -> type[ChangeList]:
         return AuditChangeList
 
-    def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
+    def get_search_results(self, request: Request, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
         return audit_log.search(queryset, search_term), False
 
-    def page_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+    def page_view(self, request: Request, pk: int) -> HttpResponse:
         if not self.has_view_permission(request):
             raise PermissionDenied
         detail = audit_log.detail(pk, request.user)

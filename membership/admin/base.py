@@ -5,7 +5,7 @@ The stock pages that add, edit and delete rows are closed: mirrored rows are cha
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
@@ -29,6 +29,16 @@ from membership.sentences import say
 from membership.services import inert
 from membership.templatetags import cells
 from membership.vocab import Right
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+    class Request(HttpRequest):
+        """A request inside the panel: whoever gets so far has logged in."""
+
+        user: User
+else:
+    Request = HttpRequest
 
 Text = str | Promise
 ROWS = 50
@@ -57,17 +67,17 @@ def selection_of(request: HttpRequest, queryset: QuerySet) -> dict[str, Any]:
     return {"kind": "ids", "ids": [int(pk) for pk in request.POST.getlist(ACTION_CHECKBOX_NAME)]}
 
 
-class PanelChangeList(ChangeList):
+class PanelChangeList(ChangeList):  # type: ignore[misc]  # the theme is not typed
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.title = capfirst(self.opts.verbose_name_plural)
 
-    def get_results(self, request: HttpRequest) -> None:
+    def get_results(self, request: Request) -> None:
         super().get_results(request)
         self.shown_page = self.paginator.get_page(self.page_num)
 
 
-class PanelAdmin(ModelAdmin):
+class PanelAdmin(ModelAdmin):  # type: ignore[misc]  # the theme is not typed
     """A list and a page of rows that nobody edits in place."""
 
     right: ClassVar[Right] = Right.SEE
@@ -88,38 +98,38 @@ class PanelAdmin(ModelAdmin):
     empty_value_display = "–"
 
     # --- rights -------------------------------------------------------------------------------------------------------
-    def has_module_permission(self, request: HttpRequest) -> bool:
+    def has_module_permission(self, request: Request) -> bool:
         return has_right(request.user, self.right)
 
-    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+    def has_view_permission(self, request: Request, obj: Model | None = None) -> bool:
         return has_right(request.user, self.right)
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
+    def has_add_permission(self, request: Request) -> bool:
         return False
 
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+    def has_change_permission(self, request: Request, obj: Model | None = None) -> bool:
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+    def has_delete_permission(self, request: Request, obj: Model | None = None) -> bool:
         return False
 
-    def has_act_permission(self, request: HttpRequest) -> bool:
+    def has_act_permission(self, request: Request) -> bool:
         return has_right(request.user, Right.ACT)
 
-    def has_refresh_permission(self, request: HttpRequest) -> bool:
+    def has_refresh_permission(self, request: Request) -> bool:
         return has_right(request.user, Right.REFRESH)
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet:
+    def get_queryset(self, request: Request) -> QuerySet:
         return visible_to(super().get_queryset(request), request.user)
 
     # --- stock pages are closed ---------------------------------------------------------------------------------------
-    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def changeform_view(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
         raise PermissionDenied
 
-    def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def delete_view(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
         raise PermissionDenied
 
-    def history_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def history_view(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
         raise PermissionDenied
 
     # --- addresses ----------------------------------------------------------------------------------------------------
@@ -131,13 +141,14 @@ class PanelAdmin(ModelAdmin):
         for name in self.posts:
             view = self.admin_site.admin_view(require_POST(self._poster(name)))
             own.append(path(f"<int:pk>/{name}/", view, name=f"{prefix}_{name}"))
-        return own + super().get_urls()
+        stock: list[URLPattern] = super().get_urls()
+        return own + stock
 
     def own_urls(self, prefix: str) -> list[URLPattern]:
         return []
 
     def _poster(self, name: str) -> Callable[..., HttpResponse]:
-        def post_view(request: HttpRequest, pk: int) -> HttpResponse:
+        def post_view(request: Request, pk: int) -> HttpResponse:
             if not has_right(request.user, self.posts[name]):
                 raise NotAllowed(Reason.NO_RIGHT)
             row = self.get_queryset(request).filter(pk=pk).first()
@@ -155,11 +166,11 @@ class PanelAdmin(ModelAdmin):
         return post_view
 
     # --- lists --------------------------------------------------------------------------------------------------------
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+    def get_changelist(self, request: Request, **kwargs: Any) -> type[ChangeList]:
         return PanelChangeList
 
-    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        actions = super().get_actions(request)
+    def get_actions(self, request: Request) -> dict[str, Any]:
+        actions: dict[str, Any] = super().get_actions(request)
         actions.pop("delete_selected", None)
         return actions
 
@@ -171,21 +182,22 @@ class PanelAdmin(ModelAdmin):
             _("Select %(name)s") % {"name": inert.inert(str(obj))},
         )
 
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    def changelist_view(self, request: Request, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         if request.method == "POST":
             self._check_action(request)
         extra = {"lead": self.lead, "is_mirrored": self.is_mirrored, **(extra_context or {})}
         if self.is_mirrored:
             extra["as_of_systems"] = visible_systems(request)
         try:
-            return super().changelist_view(request, extra)
+            response: HttpResponse = super().changelist_view(request, extra)
+            return response
         except NotAllowed:
             raise
         except MusterbookError as error:
             refuse(request, error)
             return HttpResponseRedirect(request.get_full_path())
 
-    def _check_action(self, request: HttpRequest) -> None:
+    def _check_action(self, request: Request) -> None:
         """A list takes nothing but the actions that it offers, about rows named by their ids."""
         if not all(ROW_ID.fullmatch(pk) for pk in request.POST.getlist(ACTION_CHECKBOX_NAME)):
             raise NotAllowed(Reason.REQUEST_FORGED)
@@ -196,7 +208,7 @@ class PanelAdmin(ModelAdmin):
         raise NotAllowed(Reason.NO_RIGHT if known else Reason.REQUEST_FORGED)
 
     # --- pages --------------------------------------------------------------------------------------------------------
-    def page_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+    def page_view(self, request: Request, pk: int) -> HttpResponse:
         if not self.has_view_permission(request):
             raise PermissionDenied
         row = self.page_rows(request).filter(pk=pk).first()
@@ -204,17 +216,17 @@ class PanelAdmin(ModelAdmin):
             raise Http404(_("There is nothing here that you may see."))
         return self.render(request, self.page_template, row=row, **self.page_context(request, row))
 
-    def page_rows(self, request: HttpRequest) -> QuerySet:
+    def page_rows(self, request: Request) -> QuerySet:
         """Rows with what their page needs joined."""
         return self.get_queryset(request)
 
-    def page_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+    def page_context(self, request: Request, row: Any) -> dict[str, Any]:
         return {}
 
-    def render(self, request: HttpRequest, template: str, **context: Any) -> TemplateResponse:
+    def render(self, request: Request, template: str, **context: Any) -> TemplateResponse:
         """A page of ours in the panel's frame. `title` is its heading; `crumbs` are (text, address) pairs."""
         own = (capfirst(self.opts.verbose_name_plural), cells.listing(self.model))
         context.setdefault("crumbs", [own])
         context.setdefault("title", inert.inert(str(context.get("row", own[0]))))
-        request.current_app = self.admin_site.name  # type: ignore[attr-defined]
+        request.current_app = self.admin_site.name
         return TemplateResponse(request, template, {**self.admin_site.each_context(request), **context})

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from membership.admin import filters
-from membership.admin.base import ROW_ID, ROWS, PanelAdmin
+from membership.admin.base import ROW_ID, ROWS, PanelAdmin, Request
 from membership.errors import BadValue, ChangeRefused, NotAllowed, Reason
 from membership.models import Change, Operation, Participant
 from membership.sentences import say
@@ -80,17 +80,17 @@ class ChangeAdmin(PanelAdmin):
             path("<int:pk>/steps/", view(self.steps_view), name=f"{prefix}_steps"),
         ]
 
-    def page_rows(self, request: HttpRequest) -> QuerySet:
+    def page_rows(self, request: Request) -> QuerySet:
         return super().page_rows(request).select_related("requested_by", "retry_of")
 
     # --- pages --------------------------------------------------------------------------------------------------------
-    def page_context(self, request: HttpRequest, row: Change) -> dict[str, Any]:
+    def page_context(self, request: Request, row: Change) -> dict[str, Any]:
         context: dict[str, Any] = {"may_act": self.has_act_permission(request), "crumb": _("no. %d") % row.pk}
         if row.confirmed_at is None:
             return context | self._preview_context(request, row)
         return context | self._live_context(row) | self._steps_context(request, row) | {"title": titles.title(row)}
 
-    def _preview_context(self, request: HttpRequest, row: Change) -> dict[str, Any]:
+    def _preview_context(self, request: Request, row: Change) -> dict[str, Any]:
         preview = change_pages.preview(row, actor=request.user)
         as_of = [part.part.as_of for part in preview.parts if part.part.operations_count]
         return {
@@ -125,7 +125,7 @@ class ChangeAdmin(PanelAdmin):
             "retries": list(row.retries.exclude(confirmed_at=None).order_by("pk")),
         }
 
-    def _steps_context(self, request: HttpRequest, row: Change) -> dict[str, Any]:
+    def _steps_context(self, request: Request, row: Change) -> dict[str, Any]:
         search = request.GET.get("q", "").replace("\0", "")[:POLITE]
         state = request.GET.get("state", "")
         steps = change_pages.steps(row, search=search, state=state if state in OperationState.values else "")
@@ -133,7 +133,7 @@ class ChangeAdmin(PanelAdmin):
         return {"steps": shown, "search": search, "step_state": state, "step_states": OperationState.choices}
 
     # --- fragments that pages ask for every two seconds ---------------------------------------------------------------
-    def live_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+    def live_view(self, request: Request, pk: int) -> HttpResponse:
         row = self._fragment_row(request, pk)
         if row.confirmed_at is None:
             if row.state == ChangeState.DRAFT and row.compiled_at is None:
@@ -143,12 +143,12 @@ class ChangeAdmin(PanelAdmin):
         context = {"row": row, "title": titles.title(row), "may_act": self.has_act_permission(request)}
         return TemplateResponse(request, "membership/changes/_live.html", context | self._live_context(row))
 
-    def steps_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+    def steps_view(self, request: Request, pk: int) -> HttpResponse:
         row = self._fragment_row(request, pk)
         context = {"row": row, "is_open": row.state in ChangeState.open(), **self._steps_context(request, row)}
         return TemplateResponse(request, "membership/changes/_steps.html", context)
 
-    def _fragment_row(self, request: HttpRequest, pk: int) -> Change:
+    def _fragment_row(self, request: Request, pk: int) -> Change:
         if not self.has_view_permission(request):
             raise PermissionDenied
         row: Change | None = self.page_rows(request).filter(pk=pk).first()
@@ -157,7 +157,7 @@ class ChangeAdmin(PanelAdmin):
         return row
 
     # --- what is done -------------------------------------------------------------------------------------------------
-    def do_confirm(self, request: HttpRequest, row: Change) -> HttpResponse | None:
+    def do_confirm(self, request: Request, row: Change) -> HttpResponse | None:
         typed = {name: request.POST.get(name, "") for name in ("reason", "ticket", "typed_number")}
         try:
             changes.confirm_change(row, actor=request.user, expected_hash=request.POST.get("plan_hash", ""), **typed)
@@ -169,22 +169,22 @@ class ChangeAdmin(PanelAdmin):
         messages.success(request, _("Asked for. The steps are sent one by one; this page shows how far it is."))
         return None
 
-    def do_throw_away(self, request: HttpRequest, row: Change) -> HttpResponse:
+    def do_throw_away(self, request: Request, row: Change) -> HttpResponse:
         changes.throw_away(row, actor=request.user)
         messages.info(request, format_html(_("The preview {} was thrown away. Nothing was done."), _titled(row)))
         return HttpResponseRedirect(self._back(row))
 
-    def do_recompile(self, request: HttpRequest, row: Change) -> HttpResponse:
+    def do_recompile(self, request: Request, row: Change) -> HttpResponse:
         return HttpResponseRedirect(cells.page(changes.recompile(row, actor=request.user)))
 
-    def do_cancel_rest(self, request: HttpRequest, row: Change) -> None:
+    def do_cancel_rest(self, request: Request, row: Change) -> None:
         changes.cancel_rest(row, actor=request.user)
         messages.info(request, _("What had not begun is cancelled. What was sent already ends as it ends."))
 
-    def do_retry(self, request: HttpRequest, row: Change) -> HttpResponse:
+    def do_retry(self, request: Request, row: Change) -> HttpResponse:
         return HttpResponseRedirect(cells.page(changes.draft_retry(row, actor=request.user)))
 
-    def do_decide(self, request: HttpRequest, row: Change) -> None:
+    def do_decide(self, request: Request, row: Change) -> None:
         number = request.POST.get("step", "")
         step = Operation.objects.filter(change=row, pk=int(number)).first() if ROW_ID.fullmatch(number) else None
         if step is None:

@@ -4,14 +4,13 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from membership.admin.base import PanelAdmin
+from membership.admin.base import PanelAdmin, Request
 from membership.models import Connection, has_right, visible_to
 from membership.services import connections, inert, pages, refresh
 from membership.templatetags import cells
@@ -34,13 +33,13 @@ class ConnectionAdmin(PanelAdmin):
     ordering = ("name",)
     actions = ("refresh",)
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet:
+    def get_queryset(self, request: Request) -> QuerySet:
         return super().get_queryset(request).defer("secrets", "session")
 
-    def page_rows(self, request: HttpRequest) -> QuerySet:
+    def page_rows(self, request: Request) -> QuerySet:
         return visible_to(Connection.objects.all(), request.user)
 
-    def page_context(self, request: HttpRequest, row: Connection) -> dict[str, Any]:
+    def page_context(self, request: Request, row: Connection) -> dict[str, Any]:
         return {
             "about": pages.system_page(row),
             "is_slowed": bool(row.slowed_until and row.slowed_until > timezone.now()),
@@ -65,29 +64,29 @@ class ConnectionAdmin(PanelAdmin):
         return cells.moment(row.read_at)
 
     @admin.action(description=gettext_lazy("Refresh"), permissions=["refresh"])
-    def refresh(self, request: HttpRequest, queryset: QuerySet) -> None:
+    def refresh(self, request: Request, queryset: QuerySet) -> None:
         readings = refresh.request_refresh(connections=list(queryset), actor=request.user)
         said = ngettext("%d system will be read again.", "%d systems will be read again.", len(readings))
         messages.success(request, said % len(readings))
 
-    def do_refresh(self, request: HttpRequest, row: Connection) -> None:
+    def do_refresh(self, request: Request, row: Connection) -> None:
         refresh.request_refresh(connections=[row], actor=request.user)
         messages.success(request, _("The system will be read again; the reading is listed below."))
 
-    def do_test(self, request: HttpRequest, row: Connection) -> None:
+    def do_test(self, request: Request, row: Connection) -> None:
         self._tell(request, connections.test_connection(row, actor=request.user))
 
-    def do_resume(self, request: HttpRequest, row: Connection) -> None:
+    def do_resume(self, request: Request, row: Connection) -> None:
         tested = connections.resume(row, actor=request.user)
         self._tell(request, tested)
         if tested.works:
             messages.success(request, _("The system works again: what waited goes on."))
 
-    def do_pause(self, request: HttpRequest, row: Connection) -> None:
+    def do_pause(self, request: Request, row: Connection) -> None:
         connections.pause(row, reason=request.POST.get("reason", ""), actor=request.user)
         messages.success(request, _("The system is stopped. What waits keeps waiting."))
 
-    def _tell(self, request: HttpRequest, tested: connections.Tested) -> None:
+    def _tell(self, request: Request, tested: connections.Tested) -> None:
         lines = format_html_join(SafeString("<br>"), "{}", ((inert.inert(line),) for line in tested.sentences))
         level = messages.SUCCESS if tested.works else messages.ERROR
         messages.add_message(request, level, lines)

@@ -8,7 +8,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy
 
 from membership.admin import filters
-from membership.admin.base import PanelAdmin
+from membership.admin.base import PanelAdmin, Request
 from membership.models import Drift
 from membership.templatetags import cells
 from membership.vocab import DriftKind
@@ -35,7 +35,7 @@ class DriftAdmin(PanelAdmin):
     ordering = ("-noticed_at", "-pk")
     actions = ()
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet:
+    def get_queryset(self, request: Request) -> QuerySet:
         heavy = ("group__secrets", "group__attributes", "connection__secrets", "connection__session")
         return super().get_queryset(request).defer(*heavy)
 

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from membership.admin import filters
-from membership.admin.base import ROW_ID, PanelAdmin
+from membership.admin.base import ROW_ID, PanelAdmin, Request
 from membership.errors import ChangeRefused, NotAllowed, Reason
 from membership.models import Group, Participant, visible_to
 from membership.services import pages, people, refresh, removal
@@ -60,15 +60,15 @@ class GroupAdmin(PanelAdmin):
     ordering = ("name", "pk")
     actions = ("refresh",)
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet:
+    def get_queryset(self, request: Request) -> QuerySet:
         return (
             super().get_queryset(request).defer("secrets", "attributes", "connection__secrets", "connection__session")
         )
 
-    def page_rows(self, request: HttpRequest) -> QuerySet:
+    def page_rows(self, request: Request) -> QuerySet:
         return visible_to(Group.objects.select_related("connection"), request.user)
 
-    def page_context(self, request: HttpRequest, row: Group) -> dict[str, Any]:
+    def page_context(self, request: Request, row: Group) -> dict[str, Any]:
         search = request.GET.get("q", "")
         return {
             "about": pages.group_page(row, search=search, number=request.GET.get("p")),
@@ -96,24 +96,24 @@ class GroupAdmin(PanelAdmin):
         return format_html("{} {}", at, cells.tag(_("incomplete"), "warning")) if row.incomplete_reason else at
 
     @admin.action(description=gettext_lazy("Refresh"), permissions=["refresh"])
-    def refresh(self, request: HttpRequest, queryset: QuerySet) -> None:
+    def refresh(self, request: Request, queryset: QuerySet) -> None:
         readings = refresh.request_refresh(groups=list(queryset), actor=request.user)
         said = ngettext("%d group will be read again.", "%d groups will be read again.", len(readings))
         messages.success(request, said % len(readings))
 
-    def do_refresh(self, request: HttpRequest, row: Group) -> None:
+    def do_refresh(self, request: Request, row: Group) -> None:
         refresh.request_refresh(groups=[row], actor=request.user)
         messages.success(request, _("The group will be read again; reload the page in a moment."))
 
-    def do_protect(self, request: HttpRequest, row: Group) -> None:
+    def do_protect(self, request: Request, row: Group) -> None:
         people.protect_group(row, request.POST.get("note", ""), actor=request.user)
         messages.success(request, _("Protected: no change made here touches who is in this group."))
 
-    def do_unprotect(self, request: HttpRequest, row: Group) -> None:
+    def do_unprotect(self, request: Request, row: Group) -> None:
         people.unprotect_group(row, request.POST.get("note", ""), actor=request.user)
         messages.success(request, _("The protection is lifted."))
 
-    def do_remove(self, request: HttpRequest, row: Group) -> HttpResponse:
+    def do_remove(self, request: Request, row: Group) -> HttpResponse:
         """Draft the removal of those ticked, or of everybody, from this group."""
         rows = Participant.objects.filter(group=row, is_present=True)
         selection: dict[str, Any] = {"kind": "query", "query": f"group={row.pk}", "count": row.participants_count}

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
+from membership.admin.base import Request
 from membership.models import has_right
 from membership.services import inert
 from membership.services.overview import overview
@@ -16,7 +16,7 @@ from membership.vocab import Right
 NOON, EVENING = 12, 18
 
 
-def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+def dashboard(request: Request, context: dict[str, Any]) -> dict[str, Any]:
     now = timezone.localtime()
     context["title"] = _greeting(now.hour) % {
         "name": inert.inert(request.user.get_short_name() or request.user.get_username())

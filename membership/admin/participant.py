@@ -4,14 +4,14 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseRedirect
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from membership.admin import filters
-from membership.admin.base import PanelAdmin, selection_of
+from membership.admin.base import PanelAdmin, Request, selection_of
 from membership.models import Participant, visible_to
 from membership.services import pages, removal
 from membership.templatetags import cells
@@ -77,14 +77,14 @@ class ParticipantAdmin(PanelAdmin):
     ordering = ("label", "pk")
     actions = ("remove",)
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet:
+    def get_queryset(self, request: Request) -> QuerySet:
         return super().get_queryset(request).filter(is_present=True).defer(*HEAVY)
 
-    def page_rows(self, request: HttpRequest) -> QuerySet:
+    def page_rows(self, request: Request) -> QuerySet:
         rows = Participant.objects.select_related(*self.list_select_related)
         return visible_to(rows, request.user)
 
-    def page_context(self, request: HttpRequest, row: Participant) -> dict[str, Any]:
+    def page_context(self, request: Request, row: Participant) -> dict[str, Any]:
         return {"about": pages.participant_page(row), "may_act": self.has_act_permission(request)}
 
     @admin.display(description=gettext_lazy("name"), ordering="label")
@@ -123,11 +123,11 @@ class ParticipantAdmin(PanelAdmin):
         return cells.moment(row.group.read_at)
 
     @admin.action(description=gettext_lazy("Remove from group…"), permissions=["act"])
-    def remove(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse:
+    def remove(self, request: Request, queryset: QuerySet) -> HttpResponse:
         change = removal.draft_removal(queryset, actor=request.user, selection=selection_of(request, queryset))
         return HttpResponseRedirect(cells.page(change))
 
-    def do_remove(self, request: HttpRequest, row: Participant) -> HttpResponse:
+    def do_remove(self, request: Request, row: Participant) -> HttpResponse:
         rows = self.get_queryset(request).filter(pk=row.pk)
         change = removal.draft_removal(rows, actor=request.user, selection={"kind": "ids", "ids": [row.pk]})
         return HttpResponseRedirect(cells.page(change))

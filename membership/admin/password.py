@@ -5,12 +5,13 @@ from typing import Any
 from django.contrib import admin, messages
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.forms import PasswordChangeForm
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 
+from membership.admin.base import Request
 from membership.services import users
 
 
@@ -21,7 +22,7 @@ class OwnPasswordForm(PasswordChangeForm):
 
 
 @sensitive_post_parameters()
-def change_own_password(request: HttpRequest) -> HttpResponse:
+def change_own_password(request: Request) -> HttpResponse:
     form = OwnPasswordForm(request.user, request.POST or None)
     if form.is_valid():
         update_session_auth_hash(request, form.save())

@@ -4,13 +4,13 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import Count, Q, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseRedirect
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from membership.admin import filters
-from membership.admin.base import PanelAdmin, visible_systems
+from membership.admin.base import PanelAdmin, Request, visible_systems
 from membership.models import Account, Person, reached_ids, visible_to
 from membership.services import pages, people, removal
 from membership.templatetags import cells
@@ -30,12 +30,14 @@ class PersonAdmin(PanelAdmin):
     ordering = ("name", "pk")
     actions = ()
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet:
+    def get_queryset(self, request: Request) -> QuerySet:
         within = reached_ids(request.user)
         seen = Q() if within is None else Q(accounts__connection_id__in=within)
-        return super().get_queryset(request).annotate(accounts_n=Count("accounts", filter=seen, distinct=True))
+        rows: QuerySet = super().get_queryset(request)
+        rows = rows.annotate(accounts_n=Count("accounts", filter=seen, distinct=True))
+        return rows
 
-    def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
+    def get_search_results(self, request: Request, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
         """By name, or by name and e-mail of accounts that the user may see: hidden ones find nobody."""
         for word in search_term.replace("\0", "").split():
             named = Q(label__icontains=word) | Q(email__icontains=word)
@@ -43,10 +45,10 @@ class PersonAdmin(PanelAdmin):
             queryset = queryset.filter(Q(name__icontains=word) | Q(pk__in=accounts.order_by().values("person_id")))
         return queryset, False
 
-    def page_rows(self, request: HttpRequest) -> QuerySet:
+    def page_rows(self, request: Request) -> QuerySet:
         return visible_to(Person.objects.all(), request.user)
 
-    def page_context(self, request: HttpRequest, row: Person) -> dict[str, Any]:
+    def page_context(self, request: Request, row: Person) -> dict[str, Any]:
         return {
             "about": pages.person_page(row, request.user),
             "as_of_systems": visible_systems(request),
@@ -69,13 +71,13 @@ class PersonAdmin(PanelAdmin):
     def since(self, row: Person) -> SafeString:
         return cells.moment(row.created_at)
 
-    def do_remove_everywhere(self, request: HttpRequest, row: Person) -> HttpResponse:
+    def do_remove_everywhere(self, request: Request, row: Person) -> HttpResponse:
         return HttpResponseRedirect(cells.page(removal.draft_removal_everywhere(person=row, actor=request.user)))
 
-    def do_protect(self, request: HttpRequest, row: Person) -> None:
+    def do_protect(self, request: Request, row: Person) -> None:
         people.protect_person(row, request.POST.get("note", ""), actor=request.user)
         messages.success(request, _("Protected: no change made here removes this person."))
 
-    def do_unprotect(self, request: HttpRequest, row: Person) -> None:
+    def do_unprotect(self, request: Request, row: Person) -> None:
         people.unprotect_person(row, request.POST.get("note", ""), actor=request.user)
         messages.success(request, _("The protection is lifted."))

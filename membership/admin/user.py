@@ -9,14 +9,14 @@ from django.contrib.auth import admin as stock_pages  # noqa: F401 - registers i
 from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from membership.admin.base import PanelAdmin, refuse, visible_systems
+from membership.admin.base import PanelAdmin, Request, refuse, visible_systems
 from membership.errors import BadValue, ChangeRefused
 from membership.models import Connection, Reach
 from membership.services import roles, users
@@ -77,14 +77,14 @@ class UserAdmin(PanelAdmin):
     actions = ()
     change_list_template = "membership/users/list.html"
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet:
+    def get_queryset(self, request: Request) -> QuerySet:
         rows = ACCOUNT.objects.prefetch_related("groups", "reach__connections").select_related("reach")
         return rows if self.has_view_permission(request) else rows.none()
 
     def own_urls(self, prefix: str) -> list[URLPattern]:
         return [path("new/", self.admin_site.admin_view(self.new_view), name=f"{prefix}_new")]
 
-    def new_view(self, request: HttpRequest) -> HttpResponse:
+    def new_view(self, request: Request) -> HttpResponse:
         if not self.has_view_permission(request):
             raise PermissionDenied
         form = NewUserForm(visible_systems(request), request.POST or None)
@@ -105,7 +105,7 @@ class UserAdmin(PanelAdmin):
                 return HttpResponseRedirect(cells.page(user))
         return self.render(request, "membership/users/new.html", form=form, title=_("New user"))
 
-    def page_context(self, request: HttpRequest, row: "User") -> dict[str, Any]:
+    def page_context(self, request: Request, row: "User") -> dict[str, Any]:
         role = roles.role_of(row)
         reach = _reach(row)
         initial = {"role": role, "systems": [str(each.pk) for each in reach or ()]}
@@ -116,7 +116,7 @@ class UserAdmin(PanelAdmin):
             "is_me": row.pk == request.user.pk,
         }
 
-    def do_role(self, request: HttpRequest, row: "User") -> None:
+    def do_role(self, request: Request, row: "User") -> None:
         form = RoleForm(visible_systems(request), request.POST)
         if not form.is_valid():
             messages.error(request, _("Choose a role."))
@@ -124,11 +124,11 @@ class UserAdmin(PanelAdmin):
         roles.give_role(row, Role(form.cleaned_data["role"]), form.reach(), actor=request.user)
         messages.success(request, _("Saved."))
 
-    def do_password(self, request: HttpRequest, row: "User") -> None:
+    def do_password(self, request: Request, row: "User") -> None:
         users.set_password(row, request.POST.get("password", ""), actor=request.user)
         messages.success(request, _("The password is set. Hand it over in a safe way."))
 
-    def do_active(self, request: HttpRequest, row: "User") -> None:
+    def do_active(self, request: Request, row: "User") -> None:
         active = request.POST.get("active") == "yes"
         users.set_active(row, active, actor=request.user)
         messages.success(request, _("The user may enter again.") if active else _("The user can no longer enter."))
@@ -160,6 +160,6 @@ class UserAdmin(PanelAdmin):
 def _reach(user: "User") -> list[Connection] | None:
     """The systems that a user is limited to; None: all."""
     try:
-        return list(user.reach.connections.all())  # type: ignore[attr-defined]
+        return list(user.reach.connections.all())
     except Reach.DoesNotExist:
         return None

@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import lru_cache
 from typing import Any
 
 from membership.audit.chain import canonical
@@ -32,6 +33,7 @@ _IN_QUERY = re.compile(rf"(\b{_NAME}=)[^\s&;\"']+", re.IGNORECASE)
 _BEARER = re.compile(r"\b(bearer|basic)\s+[\w.~+/=-]{6,}", re.IGNORECASE)
 
 
+@lru_cache(maxsize=4096)
 def is_secret_name(name: str) -> bool:
     plain = name.replace("_", "").replace("-", "").lower()
     return plain not in _NOT_SECRET and (plain in _SECRET_NAMES or plain.endswith(_SECRET_ENDINGS))

@@ -169,7 +169,7 @@ class _Adapter(HTTPAdapter):
         """The pool's own TLS context does; requests would load the authorities again for each connection."""
 
     def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
-        """Only what the session needs. The rest would parse cookies and encodings that nobody asks for."""
+        """Only what the session needs, and no headers: it would read a redirect's body whole, though told not to follow."""
         response = requests.Response()
         response.status_code = resp.status
         response.raw = resp
@@ -185,12 +185,6 @@ class _Adapter(HTTPAdapter):
 class _NoCookies(RequestsCookieJar):
     def extract_cookies(self, *args: Any) -> None:
         pass
-
-
-class _Session(requests.Session):
-    def get_redirect_target(self, resp: requests.Response) -> str | None:
-        """None: requests reads a redirect's body whole, even if told not to follow it."""
-        return None
 
 
 class HttpDoor:
@@ -217,7 +211,7 @@ class HttpDoor:
         self._timeout_s = float(timeout_s)
         self._reading_timeout_s = reading_timeout_s or READING_DEADLINES * self._timeout_s
         self._spool_dir = spool_dir
-        self._session = _Session()
+        self._session = requests.Session()
         self._session.trust_env = False
         self._session.cookies = _NoCookies()
         adapter = _Adapter(_pool(self._origin, pool_size, ca_file, internal=internal, clock=clock))
@@ -347,11 +341,10 @@ def _host_of(location: str) -> str:
 
 
 def _abandon(raw: BaseHTTPResponse | None) -> None:
-    """Close the connection; its place in the pool is given back empty."""
+    """Close the connection. The pool makes a new one when it needs one."""
     if raw is not None:
         with suppress(Exception):
             raw.close()
-        raw.release_conn()
 
 
 def _classified(error: Exception, attempt: Attempt) -> ProviderError:

@@ -33,6 +33,7 @@ ESCAPE = re.compile(
     rb"|\\.",
     re.DOTALL,
 )
+WHITESPACE = b" \t\r\n"
 REPLACEMENT = rb"\ufffd"
 # A string that never ends is taken to the end: searched again from each quote in it, it would take minutes.
 STRING = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
@@ -75,15 +76,21 @@ def items(chunks: Iterable[bytes], prefix: str) -> Iterator[Json]:
     """The values below `prefix` one by one, with flat memory. Raises `NotStrictJson`.
 
     "item": elements of a top-level array; "data.chats.item": nested; "": the whole value. Everything else is checked as
-    strictly, but not kept. Also raises when nothing stands at `prefix`.
+    strictly, but not kept. Also raises when nothing stands at `prefix`, and for texts that are no array or object.
     """
     walker = _Walker(tuple(prefix.split(".")) if prefix else ())
     events = ijson.sendable_list()
     parser = ijson.basic_parse_coro(events)
     silent_bytes = 0
+    last = b""
     for chunk in _without_hostile_escapes(chunks):
+        # Up to the last byte that says something. It has to be the one that ends the value: a string that is opened
+        # after the end, and not closed, is no error to the parser.
+        text = last + chunk
+        told = text.rstrip(WHITESPACE)
+        last = told[-1:] + text[len(told) :][:1]
         with _parsing():
-            parser.send(chunk)
+            parser.send(told[:-1])
         # One huge string gives no event, however long it grows.
         silent_bytes = 0 if events else silent_bytes + len(chunk)
         walker.item_bytes += len(chunk)
@@ -91,7 +98,10 @@ def items(chunks: Iterable[bytes], prefix: str) -> Iterator[Json]:
             raise NotStrictJson("one value is too large")
         yield from walker.take(events)
         del events[:]
+    if walker.has_ended:
+        raise NotStrictJson("more than one value")
     with _parsing():
+        parser.send(last)
         parser.close()
     yield from walker.take(events)
     if not walker.found:
@@ -128,6 +138,7 @@ class _Walker:
         self.prefix = prefix
         self.stack: list[_Frame] = []
         self.found = False
+        self.has_ended = False
         self.item_bytes = 0
 
     def take(self, events: list[tuple[str, Json]]) -> Iterator[Json]:
@@ -138,9 +149,12 @@ class _Walker:
                 self._open(is_array=event == "start_array")
             elif event in ("end_map", "end_array"):
                 frame = self.stack.pop()
+                self.has_ended = not self.stack
                 if frame.value is not None and not self._is_kept():
                     yield frame.value
             else:
+                if not self.stack:
+                    raise NotStrictJson("no array or object")
                 scalar = _number(value) if event == "number" else value
                 if self._is_kept():
                     self._store(scalar)

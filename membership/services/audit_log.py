@@ -4,7 +4,7 @@ import datetime as dt
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 from django.contrib.auth import get_user_model
@@ -26,11 +26,9 @@ from membership.models import (
     Person,
     visible_to,
 )
+from membership.models.visibility import Viewer
 from membership.services import audit_words
 from membership.vocab import AuditAction, Chain
-
-if TYPE_CHECKING:
-    from django.contrib.auth.models import User
 
 FILTERS = ("actor_id", *(f"{name}_id" for name in chains.REFS))
 
@@ -87,13 +85,13 @@ class Detail:
     """What is wrong with its seal, in words; empty: it fits."""
 
 
-def entries(user: "User") -> "QuerySet[AuditEntry]":
+def entries(user: Viewer) -> "QuerySet[AuditEntry]":
     """All that the user may read, newest first."""
     return visible_to(AuditEntry.objects.order_by("-pk"), user)
 
 
 def find(
-    user: "User",
+    user: Viewer,
     *,
     text: str = "",
     action: str = "",
@@ -129,7 +127,7 @@ def search(rows: "QuerySet[AuditEntry]", text: str) -> "QuerySet[AuditEntry]":
     return rows
 
 
-def history(row: Model, user: "User") -> "QuerySet[AuditEntry]":
+def history(row: Model, user: Viewer) -> "QuerySet[AuditEntry]":
     """The entries about one system, group, account, person, participant, change or step, newest first.
 
     Raises TypeError for anything else. Whoever may not read the log gets none.
@@ -165,7 +163,7 @@ def lines(rows: Iterable[AuditEntry]) -> list[Line]:
     return [_line(row, parts.get(row.pk), context) for row in page]
 
 
-def detail(entry_id: int, user: "User") -> Detail:
+def detail(entry_id: int, user: Viewer) -> Detail:
     """One entry. Raises `NotAllowed` where there is none that the user may read."""
     row = entries(user).filter(pk=entry_id).first()
     if row is None:

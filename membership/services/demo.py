@@ -65,7 +65,7 @@ def load(systems: Sequence[DemoSystem], *, wait_s: float) -> Loaded:
     change = _open_preview(owner) or draft_some_removals(ids, actor=owner)
     return Loaded(
         change,
-        reverse("admin:membership_change_change", args=[change.pk]),
+        reverse("admin:membership_change_page", args=[change.pk]),
         Group.objects.filter(connection_id__in=ids, is_present=True).count(),
         Participant.objects.filter(group__connection_id__in=ids, is_present=True).count(),
         Person.objects.count(),

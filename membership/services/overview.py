@@ -2,7 +2,7 @@
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.contrib.auth import get_user_model
 from django.db.models import Count, Exists, IntegerField, OuterRef, Q, QuerySet, Subquery, Sum
@@ -50,7 +50,7 @@ class Badges:
 def badges(user: "User") -> Badges:
     """One query."""
     now = timezone.now()
-    row: dict[str, Any] = (
+    row = (
         get_user_model()
         .objects.filter(pk=user.pk)
         .annotate(

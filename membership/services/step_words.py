@@ -171,7 +171,7 @@ def call_lines(operation: Operation) -> list[str]:
 def _call_line(call: dict[str, Any]) -> str:
     line = f"{call['method']} /{'/'.join(quote(segment, safe='') for segment in call['path'])}"
     if call.get("query"):
-        line += f"?{urlencode(call['query'])}"
+        line += f"?{urlencode([(name, value) for name, value in call['query']])}"
     return f"{line} {json.dumps(call['body'], ensure_ascii=False)}" if call.get("body") is not None else line
 
 

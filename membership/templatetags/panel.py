@@ -153,4 +153,4 @@ def sentence(reason: str, params: dict[str, Any] | None = None) -> str:
 
 @register.simple_tag
 def time_zone() -> str:
-    return settings.TIME_ZONE
+    return str(settings.TIME_ZONE)

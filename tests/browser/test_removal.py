@@ -4,6 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from membership.models import AuditEntry, Change, Participant
+from membership.sandbox.faults import Fault
 from membership.services.drafts import compile_ready
 from membership.vocab import AuditAction
 from tests.world import GROUP_UID
@@ -44,7 +45,7 @@ def test_one_participant_of_each_system_is_chosen_previewed_removed_and_audited(
 
     assert world.sent() == {
         "inwendo": ["DELETE /api/chat/chatroom_participant/72"],
-        "mudbase": ["DELETE /api/messaging/projects/proj_1/chats/chat_2/participants"],
+        "mudbase": ["DELETE /api/chat/projects/proj_1/chats/chat_2/participants"],
         "kaiten": [f"DELETE /api/latest/groups/{GROUP_UID}/users/3"],
     }
     for label, group in CHOSEN:
@@ -73,17 +74,40 @@ def test_nothing_is_sent_before_somebody_confirms(world, at_panel):
     assert world.sent() == {"inwendo": [], "mudbase": [], "kaiten": []}
 
 
-def test_a_refused_step_can_be_tried_again_as_a_new_change(world, at_panel):
+def test_a_refused_step_says_why_and_can_be_tried_again_as_a_new_change(world, at_panel):
     page = at_panel
-    world.mudbase.refresh_from_db()
+    world.sandbox.kaiten.faults.add(Fault("status", method="DELETE", times=1, status=403))
     choose(page, CHOSEN)
-    world.sandbox.mudbase.state.chats["chat_2"].participants.clear() if False else None
-    page.get_by_label("Reason").fill("Season ended")
-    page.get_by_role("button", name="Remove 3 people from 3 groups").click()
-    page.get_by_role("button", name="Cancel the rest").click()
-    expect(page.get_by_role("button", name="Try the refused again (a new change)")).to_be_visible()
+    confirm(page, "Season ended")
+    world.work()
+    expect(page.get_by_role("heading", name="Needs you")).to_be_visible()
+    expect(page.locator("#live").get_by_text("Kaiten said no")).to_be_visible()
     page.get_by_role("button", name="Try the refused again (a new change)").click()
-    expect(page.get_by_role("heading", name="Try again: remove 3 people from 3 groups?")).to_be_visible()
+    expect(page.get_by_role("heading", name="Try again: remove 1 person from 1 group?")).to_be_visible()
+
+
+def test_a_step_that_somebody_else_changed_waits_for_a_decision(world, at_panel):
+    page = at_panel
+    world.sandbox.mudbase.faults.add(Fault("drop_before", method="DELETE", times=1))
+    choose(page, CHOSEN)
+    confirm(page, "Season ended")
+    world.sandbox.mudbase.state.change_role_by_hand("chat_2", "usr_zoe", "admin")
+    world.work()
+    needs = page.get_by_role("row").filter(has_text="Zoë Müller leaves Trainers").first
+    expect(needs.get_by_text("Before: member. Now: manager, member.")).to_be_visible()
+    needs.get_by_role("button", name="Leave it, not done").click()
+    expect(page.locator("#live h1 .mu-tag")).to_have_text("done, not everything")
+    assert Change.objects.get().state == "done_with_failures"
+
+
+def test_the_rest_of_a_change_can_be_cancelled(world, at_panel):
+    page = at_panel
+    choose(page, CHOSEN)
+    confirm(page, "Season ended")
+    page.get_by_role("button", name="Cancel the rest").click()
+    expect(page.locator("#live h1 .mu-tag")).to_have_text("cancelled")
+    world.work()
+    assert world.sent() == {"inwendo": [], "mudbase": [], "kaiten": []}
 
 
 def test_everywhere_waits_for_readings_and_then_shows_the_preview_by_itself(world, at_panel):

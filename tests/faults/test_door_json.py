@@ -45,6 +45,11 @@ REFUSED = {
     "empty": b"",
     "blank": b"  \n",
     "trailing": b"[1] [2]",
+    "trailing string": b'[1] "2"',
+    "trailing open string": b'[""]"]',
+    "trailing quote": b'[1]"',
+    "trailing open escape": b'{"a": 1} "\\',
+    "trailing bracket": b"[1]]",
     "trailing comma": b"[1,]",
     "single quotes": b"['a']",
     "comment": b"[1] // one",
@@ -86,8 +91,7 @@ PASSED = {
     "floats": (b"[1.5, -2e-3, 1E2]", [1.5, -0.002, 100.0]),
     "64 deep": (b"[" * 64 + b"]" * 64, None),
     "brackets in a string": (b'["' + b"[" * 500 + b'\\"{"]', ["[" * 500 + '"{']),
-    "scalar": (b' "a" ', "a"),
-    "null": (b"null", None),
+    "blanks around": (b' \r\n\t[ 1 ] \n\n\n ', [1]),
 }
 
 
@@ -182,9 +186,14 @@ JSON_VALUES = st.recursive(
 
 @given(JSON_VALUES, st.integers(1, 40), st.booleans())
 def test_what_a_plain_writer_writes_is_read_back(value, size, ascii_only):
-    text = json.dumps(value, ensure_ascii=ascii_only).encode()
-    assert strict_json.loads(text) == value
-    assert whole_by_items(text, size) == value
+    assert strict_json.loads(json.dumps(value, ensure_ascii=ascii_only).encode()) == value
+    assert whole_by_items(json.dumps([value], ensure_ascii=ascii_only).encode(), size) == [value]
+
+
+@pytest.mark.parametrize("text", [b"1", b' "a" ', b"null", b"true", b'1"'])
+def test_what_is_read_as_it_comes_is_an_array_or_object(text):
+    with pytest.raises(NotStrictJson):
+        whole_by_items(text, 1)
 
 
 @given(st.text(st.sampled_from('\\"u0dD89aA[]{}:, e1')), st.integers(1, 20))

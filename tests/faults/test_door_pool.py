@@ -74,6 +74,19 @@ def test_after_an_uncertain_answer_the_next_call_gets_its_own(head, call, serve,
     assert server.connections == 2
 
 
+@pytest.mark.parametrize("spoilt", [answer() + b"x", b"HTTP/1.1 204 No Content\r\n\r\n{}"])
+def test_a_connection_with_unread_bytes_is_not_used_again(spoilt, serve, open_door, fails):
+    def behaviour(peer):
+        while (whole := peer.request()) is not None:
+            peer.send(spoilt if peer.number == 0 else answer(whole.split(b" ")[1]))
+
+    server = serve(behaviour)
+    door = open_door(server.url)
+    fails(lambda: door.send(call_to(1), credentials=TOKEN))
+    assert door.send(call_to(2), credentials=TOKEN).body == b"/users/2"
+    assert server.connections == 2
+
+
 def test_what_arrives_between_two_calls_is_not_the_second_ones_answer(serve, open_door):
     def behaviour(peer):
         while (whole := peer.request()) is not None:
@@ -293,8 +306,11 @@ def test_a_forgotten_deadline_does_nothing():
 
 
 def test_a_forked_child_has_deadlines_of_its_own(serve, open_door):
-    server = serve(lambda peer: peer.hang())
-    door = open_door(server.url)
+    def behaviour(peer):
+        peer.request()
+        peer.drip(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX: " + b"a" * 20 + b"\r\n\r\n")
+
+    door = open_door(serve(behaviour).url)
     with pytest.raises(OutcomeUnknown):
         door.send(GET, credentials=TOKEN)
     reading, writing = os.pipe()

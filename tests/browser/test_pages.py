@@ -1,0 +1,77 @@
+"""Every page, as people with and without disabilities meet it: no barriers, a clean console, nothing too wide."""
+
+import pytest
+
+from membership.models import Account, AuditEntry, Connection, Group, Participant, Person
+from tests.browser.scenes import everything
+
+
+def addresses(user, changes):
+    def page(model, **filters):
+        row = model.objects.filter(**filters).order_by("pk").first()
+        return f"/{model._meta.app_label}/{model._meta.model_name}/{row.pk}/"
+
+    lists = ("participant", "group", "account", "person", "change", "drift", "auditentry", "connection")
+    return {
+        "overview": "/",
+        **{f"{name} list": f"/membership/{name}/" for name in lists},
+        "nothing found": "/membership/participant/?q=nobody-is-called-so",
+        "user list": "/auth/user/",
+        "new user": "/auth/user/new/",
+        "user": f"/auth/user/{user.pk}/",
+        "own password": "/password_change/",
+        "participant": page(Participant, account=None),
+        "group": page(Group, name="Группа 2"),
+        "protected group": page(Group, is_protected=True),
+        "account": page(Account, label="Ada Lovelace"),
+        "person": page(Person, accounts__isnull=False),
+        "protected person": page(Person, is_protected=True),
+        "stopped system": page(Connection, state="paused"),
+        "slowed system": page(Connection, slowed_reason="throttled"),
+        "entry": page(AuditEntry, action="change.requested"),
+        **{f"change {name}": f"/membership/change/{change.pk}/" for name, change in changes.items()},
+    }
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"viewport": {"width": 1360, "height": 900}, "color_scheme": "light"},
+        {"viewport": {"width": 360, "height": 740}, "color_scheme": "dark"},
+    ],
+    ids=["desktop-light", "phone-dark"],
+)
+def test_no_page_has_barriers_or_is_wider_than_the_screen(world, owner, visit, options):
+    changes = everything(world, owner)
+    visitor = visit(**options)
+    page = visitor.log_in("owner")
+    found = []
+    for name, address in addresses(owner, changes).items():
+        answer = page.goto(address)
+        page.wait_for_load_state("networkidle") if name == "overview" else None
+        if answer.status != 200:
+            found.append((name, answer.status))
+        found += [(name, barrier) for barrier in visitor.barriers()]
+        width = page.evaluate("document.documentElement.scrollWidth")
+        if width > options["viewport"]["width"]:
+            found.append((name, f"{width} pixels wide"))
+    assert found == []
+
+
+def test_the_log_in_page_says_what_the_product_does_and_has_no_barriers(visit):
+    visitor = visit()
+    visitor.page.goto("/login/")
+    assert visitor.page.get_by_text("One panel for who is in which group").is_visible()
+    assert visitor.barriers() == []
+
+
+def test_a_failed_log_in_does_not_tell_which_of_the_two_was_wrong(viewer, visit):
+    visitor = visit()
+    said = []
+    for name in ("viewer", "nobody"):
+        visitor.page.goto("/login/")
+        visitor.page.get_by_label("Log-in name").fill(name)
+        visitor.page.get_by_label("Password").fill("wrong")
+        visitor.page.get_by_role("button", name="Log in").click()
+        said.append(visitor.page.get_by_role("alert").text_content())
+    assert said[0] == said[1] == "This name and password do not open the panel."
