@@ -181,6 +181,7 @@ class Right(TextChoices):
     REFRESH = "refresh", _("have systems read again")
     APPROVE = "approve", _("approve changes of others")
     READ_AUDIT = "read_audit", _("read the audit log")
+    READ_LOG_INS = "read_log_ins", _("read who logged in, and from where")
     PROTECT = "protect", _("protect people and groups")
     MANAGE_SYSTEMS = "manage_systems", _("connect, test, pause and change systems")
     MANAGE_USERS = "manage_users", _("give and take rights at the panel")

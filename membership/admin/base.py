@@ -95,7 +95,7 @@ class PanelAdmin(ModelAdmin):  # type: ignore[misc]  # the theme is not typed
     list_display_links = None
     change_list_template = "membership/list.html"
     actions_selection_counter = True
-    empty_value_display = "–"
+    empty_value_display = cells.NOTHING
 
     # --- rights -------------------------------------------------------------------------------------------------------
     def has_module_permission(self, request: Request) -> bool:

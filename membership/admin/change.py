@@ -24,6 +24,19 @@ from membership.templatetags import cells
 from membership.vocab import ChangeKind, ChangeState, OperationState, Right
 
 NEEDS_SHOWN = 20
+IN_ORDER = [
+    OperationState.CONFIRMED,
+    OperationState.NOT_NEEDED,
+    OperationState.REFUSED,
+    OperationState.FOREIGN,
+    OperationState.IN_DOUBT,
+    OperationState.OVERTAKEN,
+    OperationState.CANCELLED,
+    OperationState.RUNNING,
+    OperationState.QUEUED,
+    OperationState.PLANNED,
+]
+"""States as a progress bar and its tags show them: what is done first, what waits last."""
 POLITE = 200  # characters of a search that are looked at
 
 
@@ -118,6 +131,8 @@ class ChangeAdmin(PanelAdmin):
         is_open = row.state in ChangeState.open()
         return {
             "progress": progress,
+            "tallies": sorted(progress.tallies, key=lambda tally: IN_ORDER.index(tally.state)),
+            "done": progress.count(OperationState.CONFIRMED) + progress.count(OperationState.NOT_NEEDED),
             "is_open": is_open,
             "needs": list(needs[:NEEDS_SHOWN]),
             "needs_count": progress.count(OperationState.FOREIGN) + progress.count(OperationState.REFUSED),

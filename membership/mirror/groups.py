@@ -74,8 +74,7 @@ def empty_gone(group: Group, *, began_at: datetime, limit: int) -> int:
     guard = shield.load(group, began_at=began_at)
     rows = Participant.objects.filter(group=group, is_present=True).values_list("pk", "remote_id").order_by("pk")
     gone = [pk for pk, remote_id in rows if not guard.covers(pk, remote_id)][:limit]
-    take_away(gone, {}, at=began_at)
-    return len(gone)
+    return take_away(group.pk, gone, {}, at=began_at)
 
 
 def mark_gone(group: Group, *, began_at: datetime, reading_id: int | None, is_drift: bool) -> None:

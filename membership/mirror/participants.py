@@ -4,6 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from django.db.models import F, Value
+from django.db.models.functions import Greatest
+
 from membership.mirror import facts, presence, shield
 from membership.mirror.accounts import AccountIndex
 from membership.mirror.facts import Columns
@@ -56,7 +59,9 @@ class ParticipantListing(Listing[RemoteParticipant]):
         self._begin([item for item in free if item.is_new], rows)
         if not self.first:
             self._note_drift(free, rows, before)
-        return tally_of(free)
+        tally = tally_of(free)
+        change_count(self.group.pk, tally.added)
+        return tally
 
     def _upsert(self, items: Sequence[Pending[RemoteParticipant]], updated: Sequence[str]) -> dict[str, Participant]:
         rows = Participant.objects.bulk_create(
@@ -130,8 +135,7 @@ class ParticipantListing(Listing[RemoteParticipant]):
             Drift.objects.bulk_create(
                 self._drift(DriftKind.LEFT, pk, known["label"], before=known["rights"]) for pk, known in before.items()
             )
-        take_away(gone, ours, at=self.began_at)
-        return Tally(removed=len(gone))
+        return Tally(removed=take_away(self.group.pk, gone, ours, at=self.began_at))
 
     def _explained(self, participant_ids: Sequence[int]) -> dict[int, int]:
         if not participant_ids or self.group.read_at is None:
@@ -165,13 +169,24 @@ class ParticipantListing(Listing[RemoteParticipant]):
         )
 
 
-def take_away(gone: Sequence[int], ours: dict[int, int], *, at: datetime) -> None:
-    """Mark participants as gone. `ours`: `{participant id: operation id}` of those that an operation explains."""
+def take_away(group_id: int, gone: Sequence[int], ours: Mapping[int, int], *, at: datetime) -> int:
+    """Mark participants of one group as gone. `ours`: `{participant id: operation id}` of those that an operation
+    explains. Returns how many were there.
+    """
     if not gone:
-        return
-    Participant.objects.filter(pk__in=gone).update(is_present=False, seen_at=at)
+        return 0
+    taken = Participant.objects.filter(pk__in=gone, is_present=True).update(is_present=False, seen_at=at)
     presence.end([pk for pk in gone if pk not in ours], until=at, cause=PresenceCause.READING)
     presence.end_by_operations({pk: ours[pk] for pk in gone if pk in ours}, until=at)
+    change_count(group_id, -taken)
+    return taken
+
+
+def change_count(group_id: int, number: int) -> None:
+    """So many more participants, or fewer. Between two readings the count is true to each chunk."""
+    if number:
+        count = Greatest(F("participants_count") + number, Value(0))
+        Group.objects.filter(pk=group_id).update(participants_count=count)
 
 
 def _rights_of(participant_ids: Sequence[int]) -> dict[int, dict[str, Any]]:

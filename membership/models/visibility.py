@@ -6,7 +6,7 @@ from django.contrib.auth import get_user_model
 from django.db import models
 from django.db.models import Q
 
-from membership.vocab import Right
+from membership.vocab import Chain, Right
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
@@ -49,9 +49,11 @@ def reached_ids(user: Viewer) -> list[int] | None:
 
 def visible_to(queryset: models.QuerySet[M], user: Viewer) -> models.QuerySet[M]:
     """The rows of `queryset` that the user may see. Nothing without the right to see."""
-    right = Right.READ_AUDIT if queryset.model._meta.model_name == "auditentry" else Right.SEE
-    if not has_right(user, right):
+    is_log = queryset.model._meta.model_name == "auditentry"
+    if not has_right(user, Right.READ_AUDIT if is_log else Right.SEE):
         return queryset.none()
+    if is_log and not has_right(user, Right.READ_LOG_INS):
+        queryset = queryset.filter(~Q(chain=Chain.LOG_IN) | Q(actor_id=user.pk))
     ids = reached_ids(user)
     if ids is None:
         return queryset

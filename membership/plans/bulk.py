@@ -28,7 +28,7 @@ def insert(model: type[models.Model], rows: Sequence[Mapping[str, Any]]) -> None
     }
     constants = tuple(defaults.values())
     values = [(*(row[column] for column in given), *constants) for row in rows]
-    names = ", ".join(connection.ops.quote_name(column) for column in (*given, *defaults))
+    names = ", ".join(connection.ops.quote_name(str(column)) for column in (*given, *defaults))
     table = connection.ops.quote_name(model._meta.db_table)
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":

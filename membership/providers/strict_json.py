@@ -88,20 +88,21 @@ def items(chunks: Iterable[bytes], prefix: str) -> Iterator[Json]:
         # after the end, and not closed, is no error to the parser.
         text = last + chunk
         told = text.rstrip(WHITESPACE)
-        last = told[-1:] + text[len(told) :][:1]
-        with _parsing():
-            parser.send(told[:-1])
+        last = text[max(0, len(told) - 1) :]
+        if len(told) > 1:  # to the parser, nothing at all is the end
+            with _parsing():
+                parser.send(told[:-1])
         # One huge string gives no event, however long it grows.
         silent_bytes = 0 if events else silent_bytes + len(chunk)
         walker.item_bytes += len(chunk)
-        if silent_bytes > MAX_ITEM_BYTES or walker.item_bytes > MAX_ITEM_BYTES:
+        if max(silent_bytes, walker.item_bytes, len(last)) > MAX_ITEM_BYTES:
             raise NotStrictJson("one value is too large")
         yield from walker.take(events)
         del events[:]
     if walker.has_ended:
         raise NotStrictJson("more than one value")
     with _parsing():
-        parser.send(last)
+        parser.send(last or b" ")
         parser.close()
     yield from walker.take(events)
     if not walker.found:

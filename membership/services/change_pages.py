@@ -78,13 +78,17 @@ class Preview:
         return self.change.state == ChangeState.DRAFT and self.change.compiled_at is None
 
 
+def number_to_type(change: Change) -> int | None:
+    """The number that has to be typed to confirm; None where no typing is asked for."""
+    return change.people_count if change.people_count > conf.type_number_above() else None
+
+
 def preview(change: Change, *, actor: "User") -> Preview:
     """What the preview of `change` says. The caller has made sure that the actor may see it."""
     parts = list(change.parts.select_related("connection").order_by("connection__name", "connection_id"))
     is_draft = change.state == ChangeState.DRAFT
     ready = is_draft and change.compiled_at is not None
     readings = list(change.readings.select_related("connection", "account").order_by("pk"))
-    large = change.people_count > conf.type_number_above()
     return Preview(
         change=change,
         title=titles.title(change),
@@ -92,7 +96,7 @@ def preview(change: Change, *, actor: "User") -> Preview:
         parts=[_preview_part(part) for part in parts],
         notes=_notes(change, parts, readings) if is_draft else [],
         readings=readings,
-        number_to_type=change.people_count if ready and large else None,
+        number_to_type=number_to_type(change) if ready else None,
         may_confirm=ready and change.operations_count > 0 and has_right(actor, Right.ACT),
     )
 

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 from django.db import transaction
 from django.utils import timezone
 
-from membership import conf
 from membership.audit import record
 from membership.errors import BadValue, Reason
 from membership.models import Change, Operation
 from membership.operations import outbox
 from membership.operations.entries import operation_entry
 from membership.plans import standing
-from membership.services.change_pages import recent_reasons
+from membership.services.change_pages import number_to_type, recent_reasons
 from membership.services.drafts import change_entry, compile_ready, expire_drafts, make_stale
 from membership.services.progress import progress
 from membership.services.removal import draft_retry, recompile
@@ -45,11 +44,6 @@ TICKET_CHARS = 100
 DECISIONS = ("accept", "again", "leave")
 
 _NOT_BEGUN = (OperationState.PLANNED, OperationState.QUEUED)
-
-
-def number_to_type(change: Change) -> int | None:
-    """The number that has to be typed to confirm; None where no typing is asked for."""
-    return change.people_count if change.people_count > conf.type_number_above() else None
 
 
 @audited

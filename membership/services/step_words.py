@@ -171,7 +171,8 @@ def call_lines(operation: Operation) -> list[str]:
 def _call_line(call: dict[str, Any]) -> str:
     line = f"{call['method']} /{'/'.join(quote(segment, safe='') for segment in call['path'])}"
     if call.get("query"):
-        line += f"?{urlencode([(name, value) for name, value in call['query']])}"
+        pairs = [(name, value) for name, value in call["query"]]
+        line += f"?{urlencode(pairs, quote_via=quote, safe='')}"
     return f"{line} {json.dumps(call['body'], ensure_ascii=False)}" if call.get("body") is not None else line
 
 

@@ -17,7 +17,7 @@ from membership.sentences import sentence
 from membership.services import inert
 from membership.vocab import ChangeState, ConnectionState, DriftKind, OperationState, ReadingState
 
-NOTHING = format_html('<span class="mu-quiet">{}</span>', "–")
+NOTHING = format_html('<span class="mu-quiet mu-nothing">{}</span>', "–")
 
 VARIANTS: dict[str, str] = {
     ConnectionState.ACTIVE: "good",

@@ -57,6 +57,19 @@
     });
   }
 
+  /* On a phone the filters fold away, unless one is set. The style sheet decides what a phone is. */
+  function foldFilters(form) {
+    const button = form.querySelector("[data-filters]");
+    const more = form.querySelector(".mu-filter-more");
+    if (!button || !more) return;
+    function fold(closed) {
+      form.classList.toggle("mu-closed", closed);
+      button.setAttribute("aria-expanded", String(!closed));
+    }
+    fold(!("active" in more.dataset));
+    button.addEventListener("click", () => fold(!form.classList.contains("mu-closed")));
+  }
+
   /* A second click on a button that has been sent does nothing. */
   function sentOnce(form) {
     form.addEventListener("submit", (event) => {
@@ -69,6 +82,7 @@
   document.addEventListener("DOMContentLoaded", () => {
     document.querySelectorAll("form[data-selection]").forEach(selection);
     document.querySelectorAll("form[data-drop-empty]").forEach(dropEmpty);
+    document.querySelectorAll("form.mu-filters").forEach(foldFilters);
     document.querySelectorAll("form[method=post]").forEach(sentOnce);
   });
 

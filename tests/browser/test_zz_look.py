@@ -8,7 +8,7 @@ SHOTS = os.environ.get("SHOTS", "/tmp/shots")
 
 def test_look(world, owner, visit):
     changes = everything(world, owner)
-    v = visit(viewport={"width": int(os.environ.get("W","1360")), "height": 900}, color_scheme=os.environ.get("SCHEME","light"))
+    v = visit(viewport={"width": int(os.environ.get("W","1360")), "height": int(os.environ.get("H","900"))}, color_scheme=os.environ.get("SCHEME","light"))
     page = v.log_in("owner")
     only = os.environ.get("ONLY")
     bad = []
@@ -17,7 +17,7 @@ def test_look(world, owner, visit):
         r = page.goto(path)
         page.wait_for_timeout(250)
         if r.status != 200: bad.append((name, r.status))
-        page.screenshot(path=f"{SHOTS}/{name}.png", full_page=True)
+        page.screenshot(path=f"{SHOTS}/{name}.png", full_page="H" not in os.environ)
         bad += [(name, x) for x in v.barriers()]
         w = page.evaluate("document.documentElement.scrollWidth")
         if w > v.page.viewport_size["width"]: bad.append((name, "too wide", w))

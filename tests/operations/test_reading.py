@@ -223,8 +223,8 @@ def test_a_remote_that_answers_nothing_is_not_asked_for_every_group(club, remote
 
 @pytest.mark.parametrize("hostile", [{"label": "\ud800"}, {"last_read_at": "never"}, {"is_manager": None}])
 def test_a_row_that_the_database_refuses_keeps_no_other_out(club, remote, hostile):
-    bad = {"label": "x", **hostile}
-    remote.row = lambda key, row_id, whose: RemoteParticipant(row_id, whose, **(bad if row_id == "2" else {"label": "x"}))
+    good = {"label": "x"}
+    remote.row = lambda _, row_id, whose: RemoteParticipant(row_id, whose, **(good | hostile if row_id == "2" else good))
     row = read(club, remote)
     assert row.state == INCOMPLETE
     assert mirrored(club) == {"chess": {"1": "1", "3": "3"}, "choir": {"4": "4"}}
@@ -312,10 +312,11 @@ def test_a_group_that_comes_back_is_read_as_new(club, remote):
 
 def test_a_throttled_reading_goes_on_where_it_was(club, remote):
     row = wanted(club)
-    remote.errors["choir"] = Throttled(Reason.THROTTLED, pause_s=1)
+    remote.errors["choir"], remote.told_before_error = Throttled(Reason.THROTTLED, pause_s=1), 1
     with pytest.raises(Throttled):
         finish(row, remote)
     assert row.state == ReadingState.RUNNING
+    assert counts_are_true(club)
     remote.errors.clear()
     remote.asked.clear()
     finish(row, remote)

@@ -2,14 +2,15 @@ import pytest
 from django.contrib.auth.models import Group as AuthGroup
 from django.contrib.auth.models import Permission
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
+from membership.audit import record
 from membership.errors import BadValue, ChangeRefused, NotAllowed, Reason
 from membership.models import AuditEntry, Connection, Reach, has_right, reached_ids, visible_to
 from membership.services.roles import RIGHTS, ensure_roles, give_role, role_of
 from membership.services.users import create_user, set_active, set_password
-from membership.vocab import AuditAction, Right, Role
+from membership.vocab import AuditAction, Chain, Right, Role
 
 
 @pytest.fixture
@@ -173,3 +174,15 @@ def test_others_passwords_are_the_owners_business(viewer, operator):
 def test_somebody_shut_out_may_nothing(owner, operator):
     set_active(operator, False, actor=owner)
     assert not [right for right in Right if has_right(again(operator), right)]
+
+
+def test_who_logged_in_is_for_auditors_and_owners_and_for_oneself(db, operator, auditor, owner):
+    with transaction.atomic():
+        for user in (operator, auditor):
+            record.write(Chain.LOG_IN, [record.Entry(AuditAction.LOGGED_IN, actor=user)])
+
+    def seen_by(user):
+        return set(visible_to(AuditEntry.objects.filter(chain=Chain.LOG_IN), user).values_list("actor_id", flat=True))
+
+    assert seen_by(operator) == {operator.pk}
+    assert seen_by(auditor) == seen_by(owner) == {operator.pk, auditor.pk}

@@ -3,15 +3,15 @@
 import sys
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandParser
 
-from membership.errors import MusterbookError
-from membership.sentences import say
+from membership.management.base import PanelCommand
 from membership.services import audit_proof
 
 
-class Command(BaseCommand):
+class Command(PanelCommand):
     help = "Checks every entry of the audit log (verify), or installs its triggers anew (protect)."
+    recorded = None  # the look itself is recorded
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -21,10 +21,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, what: str, **options: Any) -> None:
-        try:
-            self.verify() if what == "verify" else self.protect()
-        except MusterbookError as error:
-            raise CommandError(say(error)) from error
+        self.verify() if what == "verify" else self.protect()
 
     def verify(self) -> None:
         report = audit_proof.verify_log(progress=lambda count: self.stderr.write(f"{count:,} …"))
