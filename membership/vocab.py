@@ -30,10 +30,15 @@ class ConnectionState(TextChoices):
 
     ACTIVE -> PAUSED     a call showed that token, tariff, URL or rights are wrong, or an operator paused it
     PAUSED -> ACTIVE     "Test and resume" found it well
+    ACTIVE -> MAINTENANCE    an operator has changes queued only
+    MAINTENANCE -> ACTIVE    resumed
+    any -> RETIRED       read-only for ever; its history is kept
     """
 
     ACTIVE = "active", _("working")
     PAUSED = "paused", _("stopped")
+    MAINTENANCE = "maintenance", _("maintenance: queued only")
+    RETIRED = "retired", _("retired")
 
 
 class ChangeState(TextChoices):
@@ -111,12 +116,30 @@ class OperationState(TextChoices):
 
 
 class Verb(TextChoices):
+    """What a wish asks for. A plan does them in this order: nobody is left out longer than needed."""
+
+    CREATE_GROUP = "create_group", _("create group")
+    RENAME_GROUP = "rename_group", _("rename group")
+    ADD = "add", _("add")
+    UPDATE = "update", _("alter")
     REMOVE = "remove", _("remove")
+    DELETE_GROUP = "delete_group", _("delete group")
 
 
 class ChangeKind(TextChoices):
     REMOVAL = "removal", _("removal")
     REMOVAL_EVERYWHERE = "removal_everywhere", _("removal from everywhere")
+    ADDITION = "addition", _("addition")
+    ALTERATION = "alteration", _("alteration")
+    MOVE = "move", _("move")
+    COPY = "copy", _("copy")
+    GROUP = "group", _("change of a group")
+    BUNDLE = "bundle", _("bundle assigned")
+    BUNDLE_WITHDRAWN = "bundle_withdrawn", _("bundle withdrawn")
+    SAME_GROUPS = "same_groups", _("the same groups as somebody")
+    MATRIX = "matrix", _("edit of a person's places")
+    REVERT = "revert", _("revert of what was changed outside")
+    WAY_BACK = "way_back", _("way back from half a change")
     RETRY = "retry", _("another try")
 
 
@@ -153,6 +176,38 @@ class DriftKind(TextChoices):
     ALTERED = "altered", _("altered")
     GROUP_APPEARED = "group_appeared", _("group appeared")
     GROUP_VANISHED = "group_vanished", _("group vanished")
+
+
+class DriftState(TextChoices):
+    """What was decided about a difference made outside.
+
+    OPEN -> ADOPTED      it is right as it is
+    OPEN -> REVERTED     a change was compiled that undoes it
+    OPEN -> IGNORED      not shown until a day; then OPEN again
+    """
+
+    OPEN = "open", _("to look at")
+    ADOPTED = "adopted", _("adopted")
+    REVERTED = "reverted", _("being reverted")
+    IGNORED = "ignored", _("ignored for now")
+
+
+class ProposalState(TextChoices):
+    """A proposal that an account belongs to a person.
+
+    OPEN -> ACCEPTED     the accounts are linked
+    OPEN -> REJECTED     they are different people; not proposed again
+    ACCEPTED -> OPEN     taken back
+    """
+
+    OPEN = "open", _("to look at")
+    ACCEPTED = "accepted", _("linked")
+    REJECTED = "rejected", _("different people")
+
+
+class ProposalHint(TextChoices):
+    SAME_EMAIL = "same_email", _("same e-mail")
+    SAME_NAME = "same_name", _("same name (a weak hint)")
 
 
 class PresenceCause(TextChoices):
@@ -219,6 +274,15 @@ class AuditAction(TextChoices):
     SECRETS_ROTATED = "secrets.rotated", _("secrets encrypted anew")
     # people at the panel
     PERSON_LINKED = "person.linked", _("accounts linked to a person")
+    PERSON_UNLINKED = "person.unlinked", _("accounts unlinked from a person")
+    PROPOSAL_REJECTED = "proposal.rejected", _("proposal to link rejected")
+    BUNDLE_SAVED = "bundle.saved", _("bundle saved")
+    BUNDLE_DELETED = "bundle.deleted", _("bundle deleted")
+    DRIFT_ADOPTED = "drift.adopted", _("change made outside adopted")
+    DRIFT_IGNORED = "drift.ignored", _("change made outside ignored for now")
+    DRIFT_REVERTED = "drift.reverted", _("revert of a change made outside previewed")
+    GROUP_TRACKED = "group.tracked", _("group tracked by id")
+    CONNECTION_RETIRED = "connection.retired", _("system retired")
     PERSON_PROTECTED = "person.protected", _("person protected")
     PERSON_UNPROTECTED = "person.unprotected", _("protection of a person lifted")
     GROUP_PROTECTED = "group.protected", _("group protected")

@@ -8,6 +8,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 KINDS = {int: "a whole number", float: "a number"}
+MEANS_NO = ("false", "off", "n", "no", "0")
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LINE = re.compile(r"(export )?[A-Za-z_][A-Za-z_0-9]*=.*")
 CANNOT_READ = (ValueError, KeyError, TypeError, IndexError, OSError)
@@ -24,10 +25,12 @@ class Env(environ.FileAwareEnv):
             wrong = f"must be {KINDS[cast]}" if cast in KINDS else f"cannot be read ({type(error).__name__})"
             raise ImproperlyConfigured(f"{var} {wrong}; see .env.example.") from error
 
-    def bool(self, var: str, default: Any = environ.Env.NOTSET) -> bool:
+    def bool(self, var: str, default: Any = False) -> bool:
         """Only what clearly means yes or no: anything else is a mistake, not a no."""
-        said = str(self.get_value(var, default=default)).strip().lower()
-        if said not in (*self.BOOLEAN_TRUE_STRINGS, "false", "off", "n", "no", "0", ""):
+        said = str(self.get_value(var, default="")).strip().lower()
+        if not said:
+            return bool(default)
+        if said not in (*self.BOOLEAN_TRUE_STRINGS, *MEANS_NO):
             raise ImproperlyConfigured(f"{var} must be yes or no.")
         return said in self.BOOLEAN_TRUE_STRINGS
 

@@ -9,12 +9,17 @@ from django.db import DatabaseError
 from membership.errors import MusterbookError
 from membership.sentences import say
 from membership.services.command_line import record_command
+from membership.services.health import readiness
 
 
 class PanelCommand(BaseCommand):
-    """`recorded` names the options that the audit log keeps of a use; None: its uses are not recorded."""
+    """`recorded` names the options that the audit log keeps of a use; None: its uses are not recorded.
+
+    `needs_database` False: for what runs beside a database, or makes it.
+    """
 
     recorded: tuple[str, ...] | None = ()
+    needs_database = True
     usage: str | None = None
     suppressed_base_arguments = {
         "--version",
@@ -36,6 +41,8 @@ class PanelCommand(BaseCommand):
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         try:
+            if self.needs_database:
+                need_database()
             if self.recorded is not None:
                 kept = {key: options[key] for key in self.recorded if options.get(key) not in (None, [], False)}
                 record_command(self.__module__.rpartition(".")[2], kept)
@@ -43,8 +50,16 @@ class PanelCommand(BaseCommand):
         except MusterbookError as error:
             raise CommandError(say(error)) from error
         except DatabaseError as error:
-            said = " ".join(str(error).split())
-            raise CommandError(f"The database cannot be used ({said}). Is `manage.py migrate` done?") from error
+            raise CommandError(f"The database cannot be used: {' '.join(str(error).split())}") from error
+
+
+def need_database() -> None:
+    """Raises `CommandError` where the database does not answer, or its tables are not those of this version."""
+    checks = readiness().checks
+    if checks["database"] != "ok":
+        raise CommandError("The database does not answer; DATABASE_URL says where it is.")
+    if checks["migrations"] != "ok":
+        raise CommandError("The database does not have the tables of this version: run `manage.py migrate`.")
 
 
 def pairs(texts: list[str], option: str) -> dict[str, str]:

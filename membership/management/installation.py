@@ -10,6 +10,7 @@ from django.core.management import CommandError, call_command
 from django.core.management.base import SystemCheckError
 
 from membership.management import prepare as preparing
+from membership.management.base import need_database
 from membership.management.ports import kept_port_base
 from membership.management.supervisor import Program, Say, Supervisor
 from membership.models import Connection
@@ -28,6 +29,7 @@ def serve(say: Say, *, prepare: bool, demo: str) -> None:
         preparing.migrate()
         preparing.collect_static()
         welcome += _log_in_lines()
+    need_database()
     _check()
     programs = [Program("web", web_command()), Program("worker", manage("worker"))]
     if wants_demo(demo, var):

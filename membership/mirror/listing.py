@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from membership import conf
 from membership.errors import Reason
@@ -26,8 +26,7 @@ Problem = tuple[Reason, dict[str, Any]]
 """Why nothing may be concluded from what a list does not hold."""
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """What the mirror holds of a row: as little as the comparison needs."""
 
     pk: int

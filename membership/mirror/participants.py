@@ -142,20 +142,6 @@ class ParticipantListing(Listing[RemoteParticipant]):
             return {}
         return shield.explained(participant_ids, since=self.group.read_at)
 
-    # how it ended
-
-    def conclude(self, problem: Problem | None) -> None:
-        """Note on the group how its reading ended. Inside the caller's transaction, after the last chunk."""
-        fields: dict[str, Any] = {
-            "tried_at": self.began_at,
-            "participants_count": Participant.objects.filter(group=self.group, is_present=True).count(),
-            "incomplete_reason": problem[0].value if problem else "",
-            "incomplete_params": problem[1] if problem else {},
-        }
-        if problem is None:
-            fields["read_at"] = self.began_at
-        Group.objects.filter(pk=self.group.pk).update(**fields)
-
     def _drift(self, kind: DriftKind, participant_id: int, label: str, **sides: Any) -> Drift:
         return Drift(
             connection_id=self.group.connection_id,
@@ -167,6 +153,19 @@ class ParticipantListing(Listing[RemoteParticipant]):
             reading_id=self._reading_id,
             **sides,
         )
+
+
+def conclude(group: Group, problem: Problem | None, *, began_at: datetime) -> None:
+    """Note on the group how its reading ended. Inside the caller's transaction, after the last chunk."""
+    fields: dict[str, Any] = {
+        "tried_at": began_at,
+        "participants_count": Participant.objects.filter(group=group, is_present=True).count(),
+        "incomplete_reason": problem[0].value if problem else "",
+        "incomplete_params": problem[1] if problem else {},
+    }
+    if problem is None:
+        fields["read_at"] = began_at
+    Group.objects.filter(pk=group.pk).update(**fields)
 
 
 def take_away(group_id: int, gone: Sequence[int], ours: Mapping[int, int], *, at: datetime) -> int:

@@ -8,7 +8,7 @@ from membership.mirror.accounts import AccountIndex, AccountListing, mark_own, n
 from membership.mirror.confirmed import Links, link_rows, put_found, remove_confirmed
 from membership.mirror.groups import GroupListing, empty_gone, lost_sight, mark_gone, note_problem
 from membership.mirror.listing import Known, Listing, Pending, Problem, Tally
-from membership.mirror.participants import ParticipantListing
+from membership.mirror.participants import ParticipantListing, conclude
 
 __all__ = [
     "AccountIndex",
@@ -21,6 +21,7 @@ __all__ = [
     "Pending",
     "Problem",
     "Tally",
+    "conclude",
     "empty_gone",
     "link_rows",
     "lost_sight",

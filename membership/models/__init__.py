@@ -1,12 +1,13 @@
 """All models, re-exported: the rest of the house imports them from here."""
 
 from membership.models.audit import AuditEntry, AuditHead, AuditPersonal, FailedLogIns
+from membership.models.bundle import Bundle, BundleItem
 from membership.models.change import Change, ChangeConnection, LeftOut
 from membership.models.connection import Connection, WorkerBeat
 from membership.models.group import Group
 from membership.models.operation import Operation
 from membership.models.participant import Drift, Participant, Presence
-from membership.models.person import Account, Person
+from membership.models.person import Account, LinkProposal, Person
 from membership.models.reading import Reading
 from membership.models.visibility import Reach, has_right, reached_ids, visible_to
 
@@ -15,6 +16,8 @@ __all__ = [
     "AuditEntry",
     "AuditHead",
     "AuditPersonal",
+    "Bundle",
+    "BundleItem",
     "Change",
     "ChangeConnection",
     "Connection",
@@ -22,6 +25,7 @@ __all__ = [
     "FailedLogIns",
     "Group",
     "LeftOut",
+    "LinkProposal",
     "Operation",
     "Participant",
     "Person",

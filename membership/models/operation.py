@@ -5,6 +5,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from membership.models.change import Change
+from membership.models.fields import EncryptedJSONField
 from membership.models.connection import Connection
 from membership.models.group import Group
 from membership.models.participant import Participant
@@ -39,6 +40,11 @@ class Operation(InConnection, models.Model):
     salt = models.CharField(max_length=32)
     """Part of the digest, so that an erased wish cannot be guessed from it."""
     digest = models.CharField(max_length=64)
+
+    secrets = EncryptedJSONField(blank=True, default=dict)
+    """Values for slots `secret:<key>`; emptied when the operation ends."""
+    results = models.JSONField(default=dict, blank=True)
+    """What earlier calls and readings of this operation gave to later ones: the id of a new row, rows known before."""
 
     state = models.CharField(_("state"), max_length=20, choices=OperationState, default=OperationState.PLANNED)
     attempts = models.PositiveSmallIntegerField(default=0)

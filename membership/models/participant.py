@@ -9,7 +9,7 @@ from membership.models.fields import EncryptedJSONField
 from membership.models.group import Group
 from membership.models.person import Account
 from membership.models.visibility import InConnection
-from membership.vocab import DriftKind, PresenceCause
+from membership.vocab import DriftKind, DriftState, PresenceCause
 
 
 class Participant(models.Model):
@@ -87,6 +87,14 @@ class Drift(InConnection, models.Model):
     before = models.JSONField(default=dict, blank=True)
     after = models.JSONField(default=dict, blank=True)
     noticed_at = models.DateTimeField(_("noticed"))
+    remote_actor = models.CharField(_("who did it there"), max_length=300, blank=True)
+    remote_at = models.DateTimeField(_("when there"), null=True, blank=True)
+    state = models.CharField(_("state"), max_length=20, choices=DriftState, default=DriftState.OPEN)
+    ignored_until = models.DateField(null=True, blank=True)
+    decided_by_id = models.BigIntegerField(null=True, blank=True)
+    decided_at = models.DateTimeField(null=True, blank=True)
+    change_id = models.BigIntegerField(null=True, blank=True)
+    """The change that reverts it."""
     reading_id = models.BigIntegerField(null=True, blank=True)
 
     class Meta:

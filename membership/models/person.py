@@ -6,6 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 from membership.models.connection import Connection
 from membership.models.visibility import InConnection
+from membership.vocab import ProposalHint, ProposalState
 
 
 class Person(models.Model):
@@ -67,3 +68,28 @@ class Account(InConnection, models.Model):
 
     def __str__(self) -> str:
         return self.label or self.remote_id
+
+
+class LinkProposal(models.Model):
+    """Two accounts that may be the same human. Proposed, never silent, and reversible."""
+
+    first = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
+    second = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
+    hint = models.CharField(_("why"), max_length=20, choices=ProposalHint)
+    state = models.CharField(_("state"), max_length=20, choices=ProposalState, default=ProposalState.OPEN)
+    proposed_at = models.DateTimeField()
+    decided_by_id = models.BigIntegerField(null=True, blank=True)
+    decided_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("proposal to link")
+        verbose_name_plural = _("proposals to link")
+        ordering = ("hint", "pk")
+        constraints = [models.UniqueConstraint(fields=["first", "second"], name="proposal_once")]
+
+    def __str__(self) -> str:
+        return f"{self.first_id} = {self.second_id}?"
+
+    @staticmethod
+    def visible_within(connection_ids: list[int], user_id: int) -> Q:
+        return Q(first__connection_id__in=connection_ids, second__connection_id__in=connection_ids)

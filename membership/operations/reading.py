@@ -149,6 +149,7 @@ def _begin(look: Look) -> None:
 
 def _save(look: Look) -> None:
     """Keep the counts of a reading that is left. What it read is in the mirror."""
+    look.catch_up()
     _count(look)
     with look.writing():
         look.reading.save(update_fields=["requests", "rows_seen", "rows_changed"])
@@ -160,6 +161,7 @@ def _count(look: Look) -> None:
 
 
 def _finish(look: Look) -> None:
+    look.catch_up()
     reading, now = look.reading, timezone.now()
     tried = _tried(look)
     incomplete = tried.exclude(incomplete_reason="").order_by("tried_at", "pk")

@@ -111,8 +111,7 @@ def read_participants(look: Look, group: Group) -> Steps:
     problem = problem or listing.problem()
     if problem is None:
         look.in_chunks(listing.missing(), listing.remove)
-    with look.writing():
-        listing.conclude(problem)
+    look.later(partial(writer.conclude, group, problem, began_at=listing.began_at))
     look.go_on()
 
 

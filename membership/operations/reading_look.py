@@ -40,6 +40,8 @@ ROWS_AT_ONCE = 100  # rows of an answer that are compared together
 YIELD_EVERY = 50  # rows, where nobody counts requests
 WRITE_S = 0.035  # aimed at, so that a transaction seldom takes longer than 50 ms
 GAP_S = 0.005  # SQLite has one writer: without a gap a page never gets its turn
+LATER_AT_MOST = 20
+LATER_S = 1.0
 FAILURES_AT_MOST = 3  # lists in a row that could not be read at all
 
 Steps = Iterator[None]
@@ -77,6 +79,8 @@ class Look:
         self._requests_before = requests() if requests else 0
         self._requests_at_yield = self._requests_before
         self._rows_since_yield = 0
+        self._later: list[Callable[[], None]] = []
+        self._caught_up_at = time.monotonic()
         self._failures = 0
         self._last_failure: writer.Problem | None = None
         self.lists_ended = 0
@@ -148,6 +152,22 @@ class Look:
             except NOT_STORABLE as error:
                 listing.bad += 1
                 logger.warning("reading %s: a row could not be stored (%s)", self.reading.pk, type(error).__name__)
+
+    def later(self, write: Callable[[], None]) -> None:
+        """Write a little thing soon, together with others: how groups ended, of which most change nothing else."""
+        self._later.append(write)
+        if len(self._later) >= LATER_AT_MOST or time.monotonic() - self._caught_up_at > LATER_S:
+            self.catch_up()
+
+    def catch_up(self) -> None:
+        """Write what was left for later."""
+        self._caught_up_at = time.monotonic()
+        if not self._later:
+            return
+        with self.writing():
+            for write in self._later:
+                write()
+        self._later.clear()
 
     # reading
 

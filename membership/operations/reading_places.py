@@ -155,6 +155,7 @@ def _read_everything(look: Look, account: Account) -> Steps:
     for group_id in list(_due(look).values_list("pk", flat=True)):
         yield
         yield from read_participants(look, Group.objects.get(pk=group_id))
+    look.catch_up()
     left = _unread(look).order_by("pk").first()
     if left is not None:
         look.note((Reason(left.incomplete_reason or Reason.READING_FAILED), left.incomplete_params))

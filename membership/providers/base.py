@@ -33,6 +33,26 @@ class Capabilities:
     rows_name_accounts: bool = True  # False: a participant row does not say whose it is (inwendo)
     lists_groups: bool = True  # False: groups may have to be tracked by id
     tells_gone: bool = True  # False: a group that is gone looks like one that we may no longer see
+    rights: frozenset[str] = frozenset()  # of "is_manager", "can_write", "is_muted": what `update` can set
+    rights_on_add: frozenset[str] = frozenset()  # what `add` can give at once
+    fields: tuple["EditableField", ...] = ()  # what else `update` can set
+    looks_before_add: bool = False  # adding twice may make two rows: the worker reads just before it sends
+    create_group: bool = False
+    rename_group: bool = False
+    delete_group: bool = False
+    group_name_max: int = 512
+    tracks_groups: bool = False  # a group can be tracked by its id
+
+
+@dataclass(frozen=True, slots=True)
+class EditableField:
+    """A field of one participant that `update` can set. `kind`: text, number, boolean, colour; `label` is a msgid."""
+
+    key: str
+    label: str
+    kind: str = "text"
+    is_secret: bool = False  # stored encrypted, sent through a slot, shown as "set / not set"
+    max_length: int = 0
 
 
 class Verdict(Enum):
@@ -57,6 +77,10 @@ class RemoteCall:
     query: tuple[tuple[str, str], ...] = ()
     body: Json = None
     headers: tuple[tuple[str, str], ...] = ()
+    slots: tuple[str, ...] = ()
+    """What is filled in just before sending, and hashed unfilled: `rest_of_row` (the row as it is then, with only the
+    wanted keys changed), `id_from_call_1` (in the path, the row or group that the operation's first call made),
+    `secret:<key>` (a value that may not stand in a plan)."""
 
     @property
     def is_write(self) -> bool:
@@ -71,6 +95,8 @@ class RemoteCall:
             data["body"] = self.body
         if self.headers:
             data["headers"] = [list(pair) for pair in self.headers]
+        if self.slots:
+            data["slots"] = list(self.slots)
         return data
 
     @classmethod
@@ -81,6 +107,7 @@ class RemoteCall:
             query=tuple((name, value) for name, value in data.get("query", ())),
             body=data.get("body"),
             headers=tuple((name, value) for name, value in data.get("headers", ())),
+            slots=tuple(data.get("slots", ())),
         )
 
 
@@ -194,10 +221,14 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What an addition should give. Rights beyond the role come with the verbs that set them."""
+    """What an addition or an alteration should give. None: leave it as it is, or as the remote gives it."""
 
     role: Role = Role.MEMBER
     name: str = ""  # label of the account, for remotes whose documented body carries names
+    is_manager: bool | None = None
+    can_write: bool | None = None
+    is_muted: bool | None = None
+    fields: Mapping[str, Json] = field(default_factory=dict)  # keys of `capabilities.fields`; secrets only named: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +331,32 @@ class Provider(Protocol):
 
     def add(self, group: GroupRef, account: AccountRef, wanted: Wanted) -> tuple[RemoteCall, ...]: ...
     def remove(self, participant: ParticipantRef) -> tuple[RemoteCall, ...]: ...
+
+    def update(self, participant: ParticipantRef, wanted: Wanted) -> tuple[RemoteCall, ...]:
+        """The calls that give `wanted`, in order; () when nothing of it differs from what `participant` says."""
+        ...
+
+    def create_group(self, name: str, members: Sequence[AccountRef] = ()) -> tuple[RemoteCall, ...]: ...
+    def rename_group(self, group: GroupRef, name: str) -> tuple[RemoteCall, ...]: ...
+    def delete_group(self, group: GroupRef) -> tuple[RemoteCall, ...]: ...
+
+    def fill(self, call: RemoteCall, values: Mapping[str, str]) -> RemoteCall:
+        """`call` with its slots filled: `rest_of_row` by reading the row now, the others from `values` (`{slot: value}`).
+
+        A call without slots is returned as it is. Raises what a reading raises; `NotFound` when the row is gone.
+        """
+        ...
+
+    def added(
+        self, call: RemoteCall, answer: RemoteAnswer, group: GroupRef, account: AccountRef
+    ) -> RemoteParticipant | None:
+        """The row that a confirmed addition made, as its answer says; None when the answer does not prove whose it is,
+        and `find_added` has to tell."""
+        ...
+
+    def created(self, call: RemoteCall, answer: RemoteAnswer) -> RemoteGroup:
+        """The group that a confirmed creation or renaming answers."""
+        ...
 
     def judge(self, call: RemoteCall, answer: RemoteAnswer) -> Verdict:
         """What the answer proves about the remote. Raises a `ProviderError` whose `next_step` says what may be done."""

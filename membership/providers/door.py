@@ -169,7 +169,7 @@ class _Adapter(HTTPAdapter):
         """The pool's own TLS context does; requests would load the authorities again for each connection."""
 
     def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
-        """Only what the session needs, and no headers: it would read a redirect's body whole, though told not to follow."""
+        """Only what the session needs. No headers: it would read a redirect's body whole, though told not to follow."""
         response = requests.Response()
         response.status_code = resp.status
         response.raw = resp
@@ -248,9 +248,10 @@ class HttpDoor:
         self, call: RemoteCall, credentials: Mapping[str, str], send_before: float | None
     ) -> Iterator[tuple[Attempt, BaseHTTPResponse]]:
         """Send, and hand out the answer with its body unread. Every error inside becomes a `ProviderError`."""
+        started = time.monotonic()
         prepared = self._prepare(call, credentials)
         target = (prepared.url or "")[len(self._origin.url) :]
-        attempt = Attempt(target, timeout_s=self._timeout_s, send_before=send_before)
+        attempt = Attempt(target, started=started, timeout_s=self._timeout_s, send_before=send_before)
         this_thread.attempt = attempt
         sockets.WATCHDOG.watch(attempt)
         raw: BaseHTTPResponse | None = None

@@ -64,11 +64,11 @@ class Attempt:
         "unread",
     )
 
-    def __init__(self, target: str, *, timeout_s: float, send_before: float | None) -> None:
+    def __init__(self, target: str, *, started: float, timeout_s: float, send_before: float | None) -> None:
         self.target = target
         self.send_before = send_before
-        self.started = time.monotonic()
-        self.deadline = self.started + timeout_s
+        self.started = started
+        self.deadline = started + timeout_s
         self.began = False
         self.expired = False
         self.unread = False  # bytes came after the answer

@@ -13,27 +13,43 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 BARE = Path("/usr/bin/python3") if Path("/usr/bin/python3").exists() else Path(sys.executable)
 
 
+def fill(folder):
+    """A clone whose lock names no packages, so that it is made quickly."""
+    (folder / "tools").mkdir()
+    shutil.copy(ROOT / "tools" / "bootstrap.py", folder / "tools")
+    for name in ("requirements.lock", "requirements-dev.lock"):
+        (folder / name).write_text("")
+    return folder
+
+
 @pytest.fixture
 def folder(tmp_path):
-    """An installation without packages, so that it is made in a second."""
-    (tmp_path / "tools").mkdir()
-    shutil.copy(ROOT / "tools" / "bootstrap.py", tmp_path / "tools")
-    for name in ("requirements.lock", "requirements-dev.lock"):
-        (tmp_path / name).write_text("")
-    return tmp_path
+    return fill(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def made_once(tmp_path_factory):
+    folder = fill(tmp_path_factory.mktemp("made"))
+    return folder, bootstrap(folder)
+
+
+@pytest.fixture
+def made(made_once, tmp_path):
+    """A clone in which it ran before."""
+    return Path(shutil.copytree(made_once[0], tmp_path / "made", symlinks=True))
 
 
 def bootstrap(folder, what="run", patch="", **environment):
-    code = f"import runpy, sys; {patch}; sys.argv = ['bootstrap.py', {what!r}]; runpy.run_path('tools/bootstrap.py', run_name='__main__')"
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=folder, env={**os.environ, **environment}, capture_output=True, text=True
-    )
+    start = f"sys.argv = ['', {what!r}]; runpy.run_path('tools/bootstrap.py', run_name='__main__')"
+    code = f"import runpy, sys\n{patch}\n{start}"
+    environment = {key: value for key, value in os.environ.items() if key != "ENV_FILE"} | environment
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True)
     assert "Traceback" not in done.stderr, done.stderr
     return done
 
 
-def test_the_first_run_makes_an_environment_and_keys(folder):
-    done = bootstrap(folder)
+def test_the_first_run_makes_an_environment_and_keys(made_once):
+    folder, done = made_once
     assert done.returncode == 0, done.stderr
     env = folder / ".env"
     assert stat.S_IMODE(env.stat().st_mode) == 0o600
@@ -44,24 +60,21 @@ def test_the_first_run_makes_an_environment_and_keys(folder):
     assert not list(folder.glob(".env-*"))
 
 
-def test_the_second_run_installs_nothing_and_keeps_the_keys(folder):
-    bootstrap(folder)
-    before = (folder / ".env").read_text()
-    done = bootstrap(folder)
+def test_the_second_run_installs_nothing_and_keeps_the_keys(made):
+    before = (made / ".env").read_text()
+    done = bootstrap(made)
     assert (done.returncode, done.stdout) == (0, "")
-    assert (folder / ".env").read_text() == before
+    assert (made / ".env").read_text() == before
 
 
-def test_a_changed_lock_is_installed(folder):
-    bootstrap(folder)
-    (folder / "requirements.lock").write_text("# other\n")
-    assert "Installing" in bootstrap(folder).stdout
+def test_a_changed_lock_is_installed(made):
+    (made / "requirements.lock").write_text("# other\n")
+    assert "Installing" in bootstrap(made).stdout
 
 
-def test_a_broken_environment_is_made_anew(folder):
-    bootstrap(folder)
-    (folder / ".venv" / "bin" / "python").unlink()
-    done = bootstrap(folder)
+def test_a_broken_environment_is_made_anew(made):
+    (made / ".venv" / "bin" / "python").unlink()
+    done = bootstrap(made)
     assert done.returncode == 0
     assert "Making .venv" in done.stdout
 
@@ -92,9 +105,9 @@ def test_a_folder_that_is_not_writable_is_told_in_one_sentence(folder):
     assert "is not writable (Permission denied)" in one_sentence(bootstrap(folder, patch=f"exec({refuse!r})"))
 
 
-def test_packages_that_cannot_be_installed_are_told_in_one_sentence(folder):
-    (folder / "requirements.lock").write_text("no-such-package==1.0 --hash=sha256:" + "0" * 64 + "\n")
-    said = one_sentence(bootstrap(folder, PIP_NO_INDEX="1", PIP_CONFIG_FILE=os.devnull))
+def test_packages_that_cannot_be_installed_are_told_in_one_sentence(made):
+    (made / "requirements.lock").write_text("no-such-package==1.0 --hash=sha256:" + "0" * 64 + "\n")
+    said = one_sentence(bootstrap(made, PIP_NO_INDEX="1", PIP_CONFIG_FILE=os.devnull))
     assert "requirements.lock could not be installed" in said
 
 

@@ -100,7 +100,7 @@ def test_a_folder_that_is_not_writable_is_said(tmp_path):
 
 def test_a_database_that_was_never_migrated_is_said(tmp_path):
     env = GOOD.replace("sqlite://:memory:", f"sqlite:///{tmp_path / 'empty.sqlite3'}")
-    assert "Is `manage.py migrate` done?" in sentence(manage(tmp_path, "sync", env=env))
+    assert "run `manage.py migrate`" in sentence(manage(tmp_path, "sync", env=env))
 
 
 def test_a_database_server_that_does_not_answer_is_said(tmp_path):

@@ -9,7 +9,7 @@ from membership.errors import Reason
 from membership.providers import door as door_module
 from membership.providers import spool, strict_json
 from membership.providers.errors import OutcomeUnknown
-from tests.faults.conftest import GET, TIMEOUT_S, TOKEN
+from tests.faults.conftest import GET, LONGEST_S, SLACK_S, TIMEOUT_S, TOKEN
 from tests.faults.servers import answer, saying, saying_then_closing
 
 pytestmark = pytest.mark.pure
@@ -108,7 +108,8 @@ def test_a_reading_that_stops_coming_is_given_up_after_the_time_of_a_call(serve,
         peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\n[1,2")
         peer.hang()
 
-    error = fails(lambda: open_door(serve(behaviour).url, timeout_s=TIMEOUT_S).read(GET, credentials=TOKEN))
+    door = open_door(serve(behaviour).url, timeout_s=TIMEOUT_S)
+    error = fails(lambda: door.read(GET, credentials=TOKEN), longest_s=LONGEST_S)
     assert error.reason == Reason.ANSWER_TIMEOUT
 
 
@@ -120,7 +121,7 @@ def test_a_reading_that_drips_for_ever_is_given_up(serve, open_door, fails):
 
     door = open_door(serve(behaviour).url, timeout_s=TIMEOUT_S, reading_timeout_s=TIMEOUT_S * 2)
     start = time.monotonic()
-    error = fails(lambda: door.read(GET, credentials=TOKEN), longest_s=TIMEOUT_S * 2.2 + 0.15)
+    error = fails(lambda: door.read(GET, credentials=TOKEN), longest_s=TIMEOUT_S * 2.2 + SLACK_S)
     assert error.reason == Reason.ANSWER_TIMEOUT
     assert time.monotonic() - start > TIMEOUT_S * 1.5
 

@@ -6,7 +6,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from membership.mirror.accounts import AccountIndex
-from membership.mirror.participants import ParticipantListing
+from membership.mirror.participants import ParticipantListing, conclude
 from membership.models import Account, Change, Connection, Group, Operation, Participant
 from membership.providers.base import RemoteParticipant
 
@@ -65,7 +65,7 @@ def write(listing, *, complete=True):
         problem = listing.problem()
         if complete and problem is None:
             listing.remove(listing.missing())
-        listing.conclude(problem)
+        conclude(listing.group, problem, began_at=listing.began_at)
 
 
 def present(group):

@@ -14,6 +14,7 @@ from membership.sandbox import serve
 class Command(PanelCommand):
     help = "Runs three remotes of our own to try things on, and prints their addresses as JSON. Ctrl-C ends it."
     recorded = None
+    needs_database = False
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--port-base", type=int, default=0, metavar="N", help="ports N, N+1, N+2; 0: free ones")

@@ -11,6 +11,7 @@ from membership.management.base import PanelCommand, add_switch
 class Command(PanelCommand):
     help = "Runs the panel and its worker, restarts what dies, and ends everything within ten seconds of Ctrl-C."
     recorded = None
+    needs_database = False  # it may have to be made
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
