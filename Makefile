@@ -38,7 +38,7 @@ check: dev  ## Everything that can be said without running it
 	$(BIN)/mypy $(CODE)
 	$(BIN)/lint-imports
 	$(BIN)/djlint --quiet --lint templates
-	$(BIN)/bandit --quiet -c pyproject.toml -r $(CODE)
+	$(BIN)/bandit --quiet -ll -c pyproject.toml -r $(CODE)
 	$(HTTPS) $(BIN)/python manage.py check --deploy --fail-level WARNING
 	$(HTTPS) $(BIN)/python manage.py makemigrations --check --dry-run
 

@@ -90,6 +90,7 @@ class Reason(StrEnum):
     GROUP_PROTECTED = "group_protected"
     MANAGED_ELSEWHERE = "managed_elsewhere"
     ALREADY_GONE = "already_gone"
+    ALREADY_SO = "already_so"
     GROUP_ARCHIVED = "group_archived"
     ALREADY_ASKED = "already_asked"
     PLACES_NOT_KNOWN = "places_not_known"

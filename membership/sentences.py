@@ -80,6 +80,7 @@ REASONS: dict[Reason, Any] = {
     Reason.GROUP_PROTECTED: _("The group is protected by %(by)s, %(at)s: %(note)s"),
     Reason.MANAGED_ELSEWHERE: _("The group is managed elsewhere (directory): a change here would be undone."),
     Reason.ALREADY_GONE: _("Already gone."),
+    Reason.ALREADY_SO: _("Already so."),
     Reason.GROUP_ARCHIVED: _("The group is archived."),
     Reason.ALREADY_ASKED: _("Already asked for in change %(change)s."),
     Reason.PLACES_NOT_KNOWN: _("Where the person takes part there is not known."),

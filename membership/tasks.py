@@ -68,7 +68,7 @@ def stop_on_signals() -> threading.Event:
     """An event that SIGTERM and SIGINT set: for the main thread of a process that works."""
     stop = threading.Event()
 
-    def ask(number: int, frame: FrameType | None) -> None:
+    def ask(_number: int, _frame: FrameType | None) -> None:
         stop.set()
 
     signal.signal(signal.SIGTERM, ask)

@@ -14,10 +14,12 @@ LINE = re.compile(r"(export )?[A-Za-z_][A-Za-z_0-9]*=.*")
 CANNOT_READ = (ValueError, KeyError, TypeError, IndexError, OSError)
 
 
-class Env(environ.FileAwareEnv):
+class Env(environ.FileAwareEnv):  # type: ignore[misc]  # it comes without types
     """Values of the environment, or of `.env` where the environment says nothing. `X_FILE` names a file with X."""
 
-    def get_value(self, var: str, cast: Any = None, default: Any = environ.Env.NOTSET, parse_default: bool = False) -> Any:
+    def get_value(
+        self, var: str, cast: Any = None, default: Any = environ.Env.NOTSET, parse_default: bool = False
+    ) -> Any:
         try:
             return super().get_value(var, cast, default, parse_default)
         except CANNOT_READ as error:
@@ -35,7 +37,7 @@ class Env(environ.FileAwareEnv):
         return said in self.BOOLEAN_TRUE_STRINGS
 
     def level(self, var: str, default: str) -> str:
-        said = self.str(var, default=default).strip().upper()
+        said = str(self.get_value(var, default=default)).strip().upper()
         if said not in LEVELS:
             raise ImproperlyConfigured(f"{var} must be one of {', '.join(LEVELS)}.")
         return said

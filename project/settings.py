@@ -46,7 +46,9 @@ PORT = env.int("PORT", default=8000)
 PUBLIC_URL = env.str("PUBLIC_URL", default="").rstrip("/") or f"http://127.0.0.1:{PORT}"
 _public = urlsplit(PUBLIC_URL)
 if _public.scheme not in ("http", "https") or not _public.hostname:
-    raise ImproperlyConfigured(f"PUBLIC_URL must be an address such as https://musterbook.example.org, not {PUBLIC_URL!r}.")
+    raise ImproperlyConfigured(
+        f"PUBLIC_URL must be an address such as https://musterbook.example.org, not {PUBLIC_URL!r}."
+    )
 _https = _public.scheme == "https"
 _loopback_names = ["127.0.0.1", "localhost", "[::1]"]
 ALLOWED_HOSTS = [_public.hostname, *([] if _https else _loopback_names), *env.list("EXTRA_HOSTS", default=[])]

@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 from django.urls import path
+from django.views.generic import RedirectView
 
 from membership.admin.health import healthz, readyz
 from membership.admin.password import change_own_password
@@ -9,6 +10,9 @@ from membership.admin.password import change_own_password
 urlpatterns = [
     path("healthz", healthz),
     path("readyz", readyz),
+    # The menu is the index: the stock lists of models lead to it.
+    path("membership/", RedirectView.as_view(pattern_name="admin:index")),
+    path("auth/", RedirectView.as_view(pattern_name="admin:index")),
     path("password_change/", admin.site.admin_view(change_own_password)),  # before the stock one, which is not audited
     path("", admin.site.urls),
 ]

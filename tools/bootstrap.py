@@ -1,4 +1,4 @@
-"""What comes before the virtual environment: makes it, and writes `.env`. Runs on a bare Python, standard library alone.
+"""What comes before the virtual environment: makes it, and writes `.env`. Standard library alone.
 
 `make run` and `make test` call it. Each thing that can be wrong with the machine is said in one sentence.
 """
@@ -11,7 +11,7 @@ import importlib.util
 import os
 import secrets
 import shutil
-import subprocess  # noqa: S404 - runs this Python and its pip
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -137,7 +137,7 @@ def install(lock: Path) -> None:
 
 
 def write_env(path: Path) -> None:
-    """Write `.env` with fresh keys where there is none. Only its owner may read it, and it is there wholly or not at all."""
+    """Write `.env` with fresh keys where there is none: whole or not at all, and for its owner alone."""
     if path.exists():
         return
     text = ENV_TEMPLATE.format(secret_key=secrets.token_urlsafe(50), field_key=new_key(), audit_key=new_key())
@@ -149,7 +149,7 @@ def write_env(path: Path) -> None:
             with contextlib.suppress(FileExistsError):  # somebody was faster: theirs stays
                 os.link(name, path)
         finally:
-            os.unlink(name)
+            Path(name).unlink()
     except OSError as error:
         raise CannotStart(f"{path} could not be written ({error.strerror}).") from error
     print(f"Wrote {path.name} with new keys.", flush=True)

@@ -4,7 +4,7 @@ With CI=true a PostgreSQL that does not answer is a failure. The last line count
 """
 
 import os
-import subprocess  # noqa: S404 - runs pytest
+import subprocess
 import sys
 import tempfile
 import xml.etree.ElementTree as ElementTree

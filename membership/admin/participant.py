@@ -94,6 +94,8 @@ class ParticipantAdmin(PanelAdmin):
             below: object = cells.tag(_("unmatched"), "warning")
         else:
             below = cells.name(row.account.email or row.account.remote_id)
+            if row.account.person:
+                below = format_html("{} · {}", below, cells.link(cells.page(row.account.person), _("person")))
         return cells.two(main, below)
 
     @admin.display(description=gettext_lazy("group"), ordering="group__name")

@@ -2,6 +2,7 @@
 
 import http.client
 import io
+import ipaddress
 import sys
 from pathlib import Path
 
@@ -57,12 +58,10 @@ def manage(*words: str) -> tuple[str, ...]:
 
 def web_command() -> tuple[str, ...]:
     host = f"[{settings.BIND}]" if ":" in settings.BIND else settings.BIND
-    memory = ("--worker-tmp-dir", "/dev/shm") if Path("/dev/shm").is_dir() else ()  # noqa: S108 - heartbeat files only
     return (
         *(sys.executable, "-m", "gunicorn", "project.wsgi:application", "--bind", f"{host}:{settings.PORT}"),
         *("--worker-class", "gthread", "--workers", str(WEB_WORKERS), "--threads", str(WEB_THREADS)),
         *("--graceful-timeout", "6", "--timeout", "60", "--log-level", "warning", "--no-control-socket"),
-        *memory,
     )
 
 
@@ -98,8 +97,7 @@ class _Greeting:
 
 def answers(bind: str, port: int) -> bool:
     """Whether the panel answers on this machine."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bind, bind)  # noqa: S104 - where to ask, not where to listen
-    connection = http.client.HTTPConnection(host, port, timeout=1)
+    connection = http.client.HTTPConnection(_where_to_ask(bind), port, timeout=1)
     try:
         connection.request("GET", "/healthz", headers={"Host": settings.ALLOWED_HOSTS[0]})
         return connection.getresponse().status == 200
@@ -107,3 +105,14 @@ def answers(bind: str, port: int) -> bool:
         return False
     finally:
         connection.close()
+
+
+def _where_to_ask(bind: str) -> str:
+    """An address of this machine for one that means all of its addresses."""
+    try:
+        address = ipaddress.ip_address(bind)
+    except ValueError:
+        return bind
+    if not address.is_unspecified:
+        return bind
+    return "127.0.0.1" if address.version == 4 else "::1"

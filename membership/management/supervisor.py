@@ -1,9 +1,10 @@
 """Keeps the processes of one installation running, and ends them together."""
 
+import contextlib
 import ctypes
 import os
 import signal
-import subprocess  # noqa: S404 - runs our own commands
+import subprocess
 import sys
 import threading
 import time
@@ -141,7 +142,5 @@ class Supervisor:
         if child.process is None:
             return
         send = os.killpg if whole_group else os.kill
-        try:
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # it is gone
             send(child.process.pid, number)
-        except (ProcessLookupError, PermissionError):
-            pass  # it is gone

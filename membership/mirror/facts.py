@@ -99,11 +99,9 @@ def content_hash(columns: Columns) -> str:
 
     Of secrets a keyed digest goes in: short ones could be guessed from a plain hash.
     """
-    values = list(columns.values())
-    if columns.get("secrets"):
-        values.append(_digest(columns["secrets"]))
-        values.remove(columns["secrets"])
-    return blake2b(_canonical(values).encode(), digest_size=16).hexdigest()
+    secrets = columns.get("secrets")
+    shown = {**columns, "secrets": _digest(secrets)} if secrets else columns
+    return blake2b(_canonical([*shown.values()]).encode(), digest_size=16).hexdigest()
 
 
 def _digest(secrets: Mapping[str, str]) -> str:

@@ -14,12 +14,23 @@ from membership.vocab import PresenceCause
 
 
 def begin(
-    participant_ids: Sequence[int], *, returning: Iterable[int] = (), since: datetime, cause: PresenceCause
+    participant_ids: Sequence[int],
+    *,
+    returning: Iterable[int] = (),
+    since: datetime,
+    cause: PresenceCause,
+    operation_id: int | None = None,
 ) -> None:
     """Open a stretch for each. `returning`: those that were there before; a clock set back makes no overlap."""
     ended = _last_ends(returning)
     Presence.objects.bulk_create(
-        Presence(participant_id=pk, since=max(since, ended.get(pk, since)), began_by=cause) for pk in participant_ids
+        Presence(
+            participant_id=pk,
+            since=max(since, ended.get(pk, since)),
+            began_by=cause,
+            began_operation_id=operation_id,
+        )
+        for pk in participant_ids
     )
 
 
@@ -43,6 +54,13 @@ def end_by_operations(pairs: Mapping[int, int], *, until: datetime) -> None:
         until=_not_before_since(until),
         ended_by=PresenceCause.OPERATION,
         ended_operation_id=Subquery(whose.values("pk")[:1]),
+    )
+
+
+def end_by_operation(participant_ids: Sequence[int], *, until: datetime, operation_id: int) -> None:
+    """Close the open stretch of each: one operation ended them all."""
+    _open(participant_ids).update(
+        until=_not_before_since(until), ended_by=PresenceCause.OPERATION, ended_operation_id=operation_id
     )
 
 

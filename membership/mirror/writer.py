@@ -1,11 +1,13 @@
 """The mirror's door for callers. Callers open the transaction; every function here says what is true once it commits.
 
 Readings put a listing together (`GroupListing`, `AccountListing`, `ParticipantListing`), let it `take` what the remote
-told, and `write` what differs, chunk by chunk. The engine calls `remove_confirmed` and `put_found`.
+told, and `write` what differs, chunk by chunk. The engine calls `remove_confirmed`, `put_found`
+and what is in `effects`.
 """
 
 from membership.mirror.accounts import AccountIndex, AccountListing, mark_own, note_places_asked
 from membership.mirror.confirmed import Links, link_rows, put_found, remove_confirmed
+from membership.mirror.effects import group_deleted, put_added, put_group, put_rights
 from membership.mirror.groups import GroupListing, empty_gone, lost_sight, mark_gone, note_problem
 from membership.mirror.listing import Known, Listing, Pending, Problem, Tally
 from membership.mirror.participants import ParticipantListing, conclude
@@ -23,12 +25,16 @@ __all__ = [
     "Tally",
     "conclude",
     "empty_gone",
+    "group_deleted",
     "link_rows",
     "lost_sight",
     "mark_gone",
     "mark_own",
     "note_places_asked",
     "note_problem",
+    "put_added",
     "put_found",
+    "put_group",
+    "put_rights",
     "remove_confirmed",
 ]

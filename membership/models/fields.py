@@ -1,7 +1,7 @@
 """Columns of ours."""
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cryptography.fernet import InvalidToken
 from django.db import models
@@ -9,7 +9,13 @@ from django.db import models
 from membership import conf
 
 
-class EncryptedJSONField(models.TextField):
+if TYPE_CHECKING:
+    _Secrets = models.TextField[dict[str, str], dict[str, str]]
+else:
+    _Secrets = models.TextField
+
+
+class EncryptedJSONField(_Secrets):
     """A JSON object encrypted at rest with `FIELD_KEYS`; an empty one is stored as an empty string.
 
     A value that no key opens reads as `{}`: the secret counts as not set, so that one lost key does not take the pages

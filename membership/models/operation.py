@@ -1,12 +1,14 @@
 """One wish about one person in one group, with the calls that fulfil it: on pages, a step."""
 
+from typing import Any
+
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from membership.models.change import Change
-from membership.models.fields import EncryptedJSONField
 from membership.models.connection import Connection
+from membership.models.fields import EncryptedJSONField
 from membership.models.group import Group
 from membership.models.participant import Participant
 from membership.models.person import Account
@@ -41,7 +43,7 @@ class Operation(InConnection, models.Model):
     """Part of the digest, so that an erased wish cannot be guessed from it."""
     digest = models.CharField(max_length=64)
 
-    secrets = EncryptedJSONField(blank=True, default=dict)
+    secrets: Any = EncryptedJSONField(blank=True, default=dict)
     """Values for slots `secret:<key>`; emptied when the operation ends."""
     results = models.JSONField(default=dict, blank=True)
     """What earlier calls and readings of this operation gave to later ones: the id of a new row, rows known before."""

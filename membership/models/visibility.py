@@ -39,12 +39,12 @@ def reached_ids(user: Viewer) -> list[int] | None:
     """Ids of the connections that the user is limited to; None: all."""
     if user.is_superuser:
         return None
-    ids = getattr(user, "_reached_ids", False)
-    if ids is False:
-        reach = Reach.objects.filter(user_id=user.pk).first()
+    if not hasattr(user, "_reached_ids"):  # one query a request
+        reach = Reach.objects.filter(user=user.pk or 0).first()
         ids = None if reach is None else list(reach.connections.values_list("pk", flat=True))
-        user._reached_ids = ids  # one query a request
-    return ids
+        user.__dict__["_reached_ids"] = ids
+    known: list[int] | None = user.__dict__["_reached_ids"]
+    return known
 
 
 def visible_to(queryset: models.QuerySet[M], user: Viewer) -> models.QuerySet[M]:

@@ -9,7 +9,9 @@ import os
 import socket
 import time
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from django.db import transaction
 from django.db.models import F
@@ -83,12 +85,12 @@ class Lease:
             self._beat_at = began
         return bool(taken)
 
-    def _stood_still(self, row: dict[str, float]) -> bool:
+    def _stood_still(self, row: Mapping[str, Any]) -> bool:
         now = time.monotonic()
         state = (int(row["lane_token"]), int(row["lane_beat"]))
         if state != self._seen:
             self._seen, self._seen_at = state, now
-        return now - self._seen_at > conf.lease_s() + row["timeout_s"]
+        return now - self._seen_at > conf.lease_s() + float(row["timeout_s"])
 
     def keep(self) -> None:
         """Advance the counter when a third of the lease has gone. Raises `LaneLost`."""

@@ -17,7 +17,8 @@ from membership.conf import ACT_ON_STEPS_PER_TRANSACTION as CHUNK
 from membership.errors import ChangeRefused, Reason
 from membership.models import Change, Connection, Operation
 from membership.operations.entries import operation_entry
-from membership.vocab import AuditAction, Chain, ChangeState, ConnectionState, OperationState
+from membership.operations.verbs import standing
+from membership.vocab import AuditAction, Chain, ChangeState, ConnectionState, OperationState, Verb
 
 BEHIND_ANOTHER = timedelta(seconds=5)
 """How long a wish waits before it is looked at again when an earlier one about the same person is open."""
@@ -32,7 +33,7 @@ def hold_lane(connection_id: int, token: int) -> str:
 
     Inside the caller's transaction. Raises `LaneLost`.
     """
-    row = Connection.objects.select_for_update().values_list("lane_token", "state").get(pk=connection_id)
+    row = Connection.objects.select_for_update(no_key=True).values_list("lane_token", "state").get(pk=connection_id)
     if row[0] != token:
         raise LaneLost
     return str(row[1])
@@ -85,8 +86,9 @@ def claim(connection_id: int, token: int, limit: int) -> list[Operation]:
         candidates = list(ready.select_related("participant", "group", "connection", "change", "account")[:limit])
         candidates = _first_of_each_subject(connection_id, candidates, now)
         sendable, entries = [], []
+        states = standing(candidates)
         for operation in candidates:
-            state = _precondition(operation)
+            state = states[operation.pk]
             if state == OperationState.QUEUED:
                 sendable.append(operation)
             else:
@@ -128,21 +130,17 @@ def _first_of_each_subject(connection_id: int, candidates: Sequence[Operation], 
     return [op for op in candidates if op.pk not in behind]
 
 
-def _precondition(operation: Operation) -> OperationState:
-    """QUEUED: may be sent. A removal that somebody decided to send again goes by what was found then."""
-    row = operation.participant
-    if row is None or not row.is_present:
-        return OperationState.NOT_NEEDED
-    expected = operation.found or operation.before
-    same = row.is_member == expected.get("is_member") and row.is_manager == expected.get("is_manager")
-    return OperationState.QUEUED if same or operation.calls_done else OperationState.OVERTAKEN
-
-
 def _end(operation: Operation, state: OperationState, now: datetime) -> record.Entry:
-    reason = Reason.ALREADY_GONE if state == OperationState.NOT_NEEDED else Reason.PRECONDITION_GONE
-    Operation.objects.filter(pk=operation.pk).update(state=state, outcome=reason, settled_at=now)
+    reason = _why_not_sent(operation, state)
+    Operation.objects.filter(pk=operation.pk).update(state=state, outcome=reason, settled_at=now, secrets={})
     action = AuditAction.OPERATION_NOT_NEEDED if state == OperationState.NOT_NEEDED else AuditAction.OPERATION_OVERTAKEN
     return operation_entry(action, operation, outcome=reason)
+
+
+def _why_not_sent(operation: Operation, state: OperationState) -> Reason:
+    if state == OperationState.OVERTAKEN:
+        return Reason.PRECONDITION_GONE
+    return Reason.ALREADY_GONE if operation.verb in (Verb.REMOVE, Verb.DELETE_GROUP) else Reason.ALREADY_SO
 
 
 def recover(connection_id: int, token: int) -> int:

@@ -1,23 +1,31 @@
 """Nothing in doubt is sent again unread: one reading answers all doubts of a group."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
-from membership.errors import NextStep, Reason
-from membership.models import Operation
+from membership.errors import NextStep
+from membership.models import Group, Operation
 from membership.operations import outbox
 from membership.operations.entries import operation_entry
+from membership.operations.findings import Finding, Seen, judge
 from membership.operations.settle import Step, apply
-from membership.providers.base import GroupRef, ParticipantRef, Provider, RemoteParticipant
+from membership.operations.verbs import RIGHTS
+from membership.providers.base import (
+    AccountRef,
+    Ambiguous,
+    GroupRef,
+    ParticipantRef,
+    Provider,
+    RemoteParticipant,
+)
 from membership.providers.errors import NotFound, ProviderError
-from membership.vocab import AuditAction, OperationState
+from membership.vocab import AuditAction, OperationState, Verb
 
-RESENDS_AT_MOST = 2
+OF_GROUPS = (Verb.CREATE_GROUP, Verb.RENAME_GROUP, Verb.DELETE_GROUP)
 
 
 def resolve_next(connection_id: int, provider: Provider, token: int) -> bool:
@@ -25,154 +33,163 @@ def resolve_next(connection_id: int, provider: Provider, token: int) -> bool:
 
     Raises a `ProviderError` when the reading failed: the doubts stay, and are looked at again after a while.
     """
-    now = timezone.now()
     due = Operation.objects.filter(
-        connection_id=connection_id, state=OperationState.IN_DOUBT, not_before__lte=now
+        connection_id=connection_id, state=OperationState.IN_DOUBT, not_before__lte=timezone.now()
     ).order_by("not_before", "pk")
     first = due.first()
     if first is None:
         return False
-    operations = list(due.filter(group_id=first.group_id).select_related("group", "connection", "change", "account"))
-    group = operations[0].group
-    assert group is not None  # noqa: S101 - every verb so far is about a group
-    reference = GroupRef(group.remote_id, group.remote_number)
-    subjects = {op.pk: subject_of(op, reference) for op in operations}
+    operations = list(due.filter(group=first.group_id).select_related("group", "connection", "change", "account"))
     try:
-        found = provider.find(reference, list(subjects.values()))
-    except NotFound:
-        _record(operations, {}, token, group_gone=True, provider=provider)
-        return True
+        seen = _read(operations, provider)
     except ProviderError as error:
         if error.next_step not in (NextStep.STOP, NextStep.RENEW, NextStep.PAUSE):
-            _look_again_later(operations, connection_id, token)
+            _look_again_later(operations, token)
         raise
-    _record(operations, found, token, group_gone=False, provider=provider)
+    _record(operations, seen, token)
     return True
 
 
-def subject_of(operation: Operation, group: GroupRef) -> ParticipantRef:
-    """The participant that an operation is about, as it was when planned."""
-    before = operation.before
+# reading
+
+
+def _read(operations: Sequence[Operation], provider: Provider) -> dict[int, Seen]:
+    seen = {op.pk: _read_group(op, provider) for op in operations if op.verb in OF_GROUPS}
+    about_people = [op for op in operations if op.verb not in OF_GROUPS]
+    if about_people:
+        try:
+            seen |= _read_people(about_people, provider)
+        except NotFound:
+            seen |= {op.pk: Seen(group_gone=True) for op in about_people}
+    return seen
+
+
+def _read_people(operations: Sequence[Operation], provider: Provider) -> dict[int, Seen]:
+    """One reading of the group for all of them; an addition whose row does not name its account is asked for alone."""
+    alone = [op for op in operations if op.verb == Verb.ADD and provider.capabilities.looks_before_add]
+    seen = {op.pk: _read_added(op, provider) for op in alone}
+    together = [op for op in operations if op.pk not in seen]
+    if together:
+        subjects = {op.pk: _subject(op) for op in together}
+        found = provider.find(_group_ref(together[0]), list(subjects.values()))
+        for op in together:
+            there = found.get(subjects[op.pk].remote_id)
+            seen[op.pk] = Seen(there=there, remaining=_remaining(provider, op, there))
+    return seen
+
+
+def _read_added(operation: Operation, provider: Provider) -> Seen:
+    account = operation.account
+    if account is None:
+        return Seen()
+    found = provider.find_added(_group_ref(operation), AccountRef(account.remote_id), ())
+    if isinstance(found, Ambiguous):
+        return Seen(ambiguous=True)
+    return Seen(there=found, repeats_effect=True)
+
+
+def _read_group(operation: Operation, provider: Provider) -> Seen:
+    if operation.verb == Verb.CREATE_GROUP:
+        return _read_created(operation, provider)
+    try:
+        return Seen(group=provider.get_group(_group_ref(operation)))
+    except NotFound:
+        return Seen(group_gone=True)
+
+
+def _read_created(operation: Operation, provider: Provider) -> Seen:
+    """Groups have no key that we could give: a new one of that name, which the mirror does not know, is ours."""
+    known = set(Group.objects.filter(connection_id=operation.connection_id).values_list("remote_id", flat=True))
+    named = [group for group in provider.groups() if group.name == operation.wanted["name"]]
+    new = [group for group in named if group.remote_id not in known]
+    return Seen(group=new[0] if len(new) == 1 else None, ambiguous=len(new) > 1, repeats_effect=True)
+
+
+def _group_ref(operation: Operation) -> GroupRef:
+    group = operation.group
+    if group is None:
+        raise TypeError(f"operation {operation.pk} has no group")
+    return GroupRef(group.remote_id, group.remote_number)
+
+
+def _subject(operation: Operation) -> ParticipantRef:
+    """Whom the operation is about, as planned. Where rows name their accounts, a row's id is the account's."""
+    before, account_id = operation.before, operation.account.remote_id if operation.account else None
     return ParticipantRef(
-        group,
-        before["row"],
-        operation.account.remote_id if operation.account else None,
+        _group_ref(operation),
+        before.get("row") or account_id or "",
+        account_id,
         is_member=before.get("is_member", True),
         is_manager=before.get("is_manager", False),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What a read-back proves about one removal."""
-
-    state: OperationState
-    outcome: str
-    params: dict[str, Any]
-    calls_done: int | None = None
+def _remaining(provider: Provider, operation: Operation, there: RemoteParticipant | None) -> list[dict[str, Any]]:
+    if there is None or operation.verb != Verb.REMOVE:
+        return []
+    account_id = operation.account.remote_id if operation.account else there.account_id
+    reference = ParticipantRef(_group_ref(operation), there.remote_id, account_id, there.is_member, there.is_manager)
+    return [call.to_json() for call in provider.remove(reference)]
 
 
-def judge_removal(
-    operation: Operation, now_there: RemoteParticipant | None, remaining: Sequence[dict[str, Any]]
-) -> Finding:
-    """What is proved by a removal's subject as it is now; `remaining`: the calls that would remove it from there."""
-    suspicion = operation.suspicion
-    if now_there is None:
-        outcome = Reason.ALREADY_GONE if suspicion else Reason.READ_BACK_DONE
-        return Finding(OperationState.CONFIRMED, outcome, {}, calls_done=len(operation.calls))
-    done = _calls_done(operation, now_there, remaining)
-    if done is None:
-        return Finding(OperationState.FOREIGN, Reason.CHANGED_BY_SOMEONE_ELSE, {})
-    if done > operation.calls_done:
-        return Finding(OperationState.QUEUED, Reason.READ_BACK_NOT_DONE, {}, calls_done=done)
-    if suspicion:
-        return Finding(OperationState.REFUSED, suspicion, dict(operation.suspicion_params))
-    if operation.resends >= RESENDS_AT_MOST:
-        return Finding(OperationState.REFUSED, Reason.SENT_TOO_OFTEN, {"times": operation.resends + 1})
-    return Finding(OperationState.QUEUED, Reason.READ_BACK_NOT_DONE, {})
+# recording
 
 
-def _calls_done(operation: Operation, there: RemoteParticipant, remaining: Sequence[dict[str, Any]]) -> int | None:
-    """How many of the planned calls have had their effect; None: the state does not lie on the plan's way."""
-    done = len(operation.calls) - len(remaining)
-    if done < operation.calls_done or list(operation.calls[done:]) != list(remaining):
-        return None
-    if done == 0:
-        before = operation.found or operation.before
-        if (there.is_member, there.is_manager) != (before.get("is_member"), before.get("is_manager")):
-            return None
-    return done
-
-
-def _record(
-    operations: Sequence[Operation],
-    found: dict[str, RemoteParticipant | None],
-    token: int,
-    *,
-    group_gone: bool,
-    provider: Provider,
-) -> None:
+def _record(operations: Sequence[Operation], seen: dict[int, Seen], token: int) -> None:
     now = timezone.now()
     steps, entries = [], []
     for operation in operations:
-        there = found.get(operation.before["row"])
-        if group_gone:
-            finding = Finding(OperationState.REFUSED, Reason.GROUP_NOT_FOUND, {})
-        else:
-            finding = judge_removal(operation, there, _remaining(provider, operation, there))
-        steps.append(_step(operation, finding, there, was_read=not group_gone))
+        finding = judge(operation, seen[operation.pk])
+        steps.append(_step(operation, finding, seen[operation.pk]))
         entries.append(
             operation_entry(
                 AuditAction.OPERATION_RESOLVED,
                 operation,
                 outcome=finding.outcome,
                 data={"state": finding.state},
-                personal={"found": _facts(there)},
+                personal={"found": _facts(seen[operation.pk].there)},
             )
         )
     apply(steps, token, now, first=entries)
 
 
-def _remaining(provider: Provider, operation: Operation, there: RemoteParticipant | None) -> list[dict[str, Any]]:
-    if there is None or operation.group is None:
-        return []
-    group = GroupRef(operation.group.remote_id, operation.group.remote_number)
-    account_id = operation.account.remote_id if operation.account else there.account_id
-    reference = ParticipantRef(group, there.remote_id, account_id, there.is_member, there.is_manager)
-    return [call.to_json() for call in provider.remove(reference)]
-
-
 def _facts(there: RemoteParticipant | None) -> dict[str, Any]:
     if there is None:
         return {"is_present": False}
-    facts = asdict(there)
-    kept = ("is_member", "is_manager", "can_write", "is_muted")
-    return {"is_present": True, **{name: facts[name] for name in kept}}
+    return {"is_present": True, **{name: getattr(there, name) for name in RIGHTS}}
 
 
-def _step(operation: Operation, finding: Finding, there: RemoteParticipant | None, *, was_read: bool) -> Step:
+def _step(operation: Operation, finding: Finding, seen: Seen) -> Step:
     extra: dict[str, Any] = {}
     if finding.state == OperationState.FOREIGN:
         # "Send it again" is offered only where the planned calls still fit what was found.
-        extra["found"] = {**_facts(there), "fits": len(operation.calls) == 1}
+        fits = len(operation.calls) == 1 and seen.there is not None
+        extra["found"] = {**_facts(seen.there), "fits": fits}
     if finding.state == OperationState.QUEUED and finding.calls_done is None:
         extra["resends"] = operation.resends + 1
-    return Step(
+    if finding.results is not None:
+        extra["results"] = finding.results
+    step = Step(
         operation,
         finding.state,
         outcome=finding.outcome,
         params=finding.params,
         calls_done=finding.calls_done,
         extra=extra,
-        was_read=was_read,
-        there=there,
+        was_read=operation.verb not in OF_GROUPS and not seen.group_gone,
+        there=seen.there,
+        group=seen.group,
     )
+    if finding.look_again:
+        step.not_before = timezone.now() + timedelta(seconds=operation.connection.settle_s)
+    return step
 
 
-def _look_again_later(operations: Sequence[Operation], connection_id: int, token: int) -> None:
-    later = timezone.now() + timedelta(seconds=max(1.0, operations[0].connection.settle_s))
+def _look_again_later(operations: Sequence[Operation], token: int) -> None:
+    connection = operations[0].connection
+    later = timezone.now() + timedelta(seconds=max(1.0, connection.settle_s))
     with transaction.atomic():
-        outbox.hold_lane(connection_id, token)
+        outbox.hold_lane(connection.pk, token)
         Operation.objects.filter(pk__in=[op.pk for op in operations], state=OperationState.IN_DOUBT).update(
             not_before=later
         )

@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from membership.errors import NextStep, Reason
 from membership.models import Operation
 from membership.operations import outbox
-from membership.operations.attempts import Attempt, attempt
+from membership.operations.attempts import Attempt, Job, attempt
 from membership.operations.lease import Lease
 from membership.operations.settle import settle
-from membership.providers.base import Provider, RemoteCall
+from membership.providers.base import Provider
 from membership.providers.errors import ProviderError
 
 STOPPING = frozenset({NextStep.STOP, NextStep.RENEW, NextStep.PAUSE, NextStep.RETRY})
@@ -68,11 +68,10 @@ class Runner:
     def _start(self, operations: Sequence[Operation]) -> None:
         for operation in operations:
             self._running[operation.pk] = operation
-            call = RemoteCall.from_json(operation.calls[operation.calls_done])
-            self._pool.submit(self._send, operation.pk, call)
+            self._pool.submit(self._send, Job.of(operation))
 
-    def _send(self, operation_id: int, call: RemoteCall) -> None:
-        self._answers.put(attempt(self._provider, operation_id, call, self._lease.send_before))
+    def _send(self, job: Job) -> None:
+        self._answers.put(attempt(self._provider, job, self._lease.send_before))
 
     def _settle_some(self) -> ProviderError | None:
         """Settle the answers that are there; start the next calls of operations that have some left."""

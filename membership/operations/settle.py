@@ -14,10 +14,11 @@ from membership.errors import AuditUnavailable, NextStep, Reason
 from membership.mirror import writer
 from membership.models import Operation, Reading
 from membership.operations import outbox
-from membership.operations.attempts import Attempt
+from membership.operations.attempts import NEW_ID, Attempt
 from membership.operations.entries import operation_entry
-from membership.providers.base import RemoteParticipant, Verdict
-from membership.vocab import AuditAction, OperationState, ReadingKind, ReadingState
+from membership.operations.verbs import tell_mirror, wished_rights
+from membership.providers.base import RemoteGroup, RemoteParticipant, Verdict
+from membership.vocab import AuditAction, OperationState, ReadingKind, ReadingState, Verb
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +36,7 @@ ACTION_FOR = {
     OperationState.REFUSED: AuditAction.OPERATION_REFUSED,
     OperationState.CONFIRMED: AuditAction.OPERATION_CONFIRMED,
     OperationState.FOREIGN: AuditAction.OPERATION_FOREIGN,
+    OperationState.OVERTAKEN: AuditAction.OPERATION_OVERTAKEN,
 }
 
 
@@ -55,7 +57,8 @@ class Step:
     """Further columns."""
     was_read: bool = False
     there: RemoteParticipant | None = None
-    """What a read-back found, when `was_read`."""
+    """What a read-back found, when `was_read`; the row that an addition made."""
+    group: RemoteGroup | None = None
 
     @property
     def half_done(self) -> bool:
@@ -93,7 +96,9 @@ def step_after(item: Attempt, operation: Operation, now: datetime) -> Step:
     """What one attempt means for its operation."""
     if item.error is not None:
         return _after_error(item, operation, now)
-    if item.verdict == Verdict.LOOK:
+    done = operation.calls_done + 1
+    needs_id = done < len(operation.calls) and NEW_ID in operation.calls[done].get("slots", ())
+    if item.verdict == Verdict.LOOK or (needs_id and item.there is None):
         said = {"status": item.status, "said": item.said}
         return Step(
             operation,
@@ -105,10 +110,28 @@ def step_after(item: Attempt, operation: Operation, now: datetime) -> Step:
             not_before=now,
             answer=item.answer,
         )
-    done = operation.calls_done + 1
-    state = OperationState.CONFIRMED if done >= len(operation.calls) else OperationState.RUNNING
-    outcome = Reason.ALREADY_GONE if item.verdict == Verdict.ALREADY_SO and done == len(operation.calls) else ""
-    return Step(operation, state, outcome=outcome, calls_done=done, answer=item.answer)
+    step = Step(operation, OperationState.RUNNING, calls_done=done, answer=item.answer)
+    step.there, step.group = item.there, item.group
+    if needs_id and item.there is not None:
+        step.extra["results"] = {**operation.results, "values": {NEW_ID: item.there.remote_id}}
+    if item.was_there and not _has_wished_rights(operation, item.there):
+        return _found_otherwise(step)
+    if done >= len(operation.calls) or item.was_there:
+        step.state = OperationState.CONFIRMED
+        if item.verdict == Verdict.ALREADY_SO:
+            step.outcome = Reason.ALREADY_GONE if operation.verb == Verb.REMOVE else Reason.ALREADY_SO
+    return step
+
+
+def _has_wished_rights(operation: Operation, there: RemoteParticipant | None) -> bool:
+    return there is None or all(getattr(there, name) == value for name, value in wished_rights(operation).items())
+
+
+def _found_otherwise(step: Step) -> Step:
+    """Somebody else added the person meanwhile, with other rights: not ours to change unasked."""
+    step.state, step.outcome, step.calls_done = OperationState.OVERTAKEN, Reason.PRECONDITION_GONE, None
+    step.extra = {}
+    return step
 
 
 def _after_error(item: Attempt, operation: Operation, now: datetime) -> Step:
@@ -132,17 +155,13 @@ def apply(steps: Sequence[Step], token: int, now: datetime, first: Sequence[reco
         outbox.hold_lane(connection_id, token)
         for step in steps:
             _move(step, now)
-        confirmed = [step.operation for step in steps if step.state == OperationState.CONFIRMED]
-        writer.remove_confirmed([(op.participant_id, op.pk) for op in confirmed if op.participant_id], at=now)
-        for step in steps:
-            if step.was_read and step.state != OperationState.CONFIRMED and step.operation.participant_id:
-                writer.put_found(step.operation.participant_id, step.there, at=now)
-        _read_again({step.operation.group_id for step in steps if _mirror_may_be_wrong(step)}, connection_id, now)
+        _read_again(_tell_mirror(steps, now), connection_id, now)
         entries = [_entry(step) for step in steps if step.state != OperationState.RUNNING]
         record.write(record.connection_chain(connection_id), [*first, *entries], at=now)
     for step in steps:
         step.operation.state = step.state
         step.operation.calls_done = step.calls_done if step.calls_done is not None else step.operation.calls_done
+        step.operation.results = step.extra.get("results", step.operation.results)
     outbox.close_finished({step.operation.change_id for step in steps if step.state in OperationState.final()})
 
 
@@ -159,12 +178,26 @@ def _move(step: Step, now: datetime) -> None:
     if step.calls_done is not None:
         fields["calls_done"] = step.calls_done
     if step.state in OperationState.final():
-        fields["settled_at"] = now
+        fields |= {"settled_at": now, "secrets": {}}
     Operation.objects.filter(pk=step.operation.pk).update(**fields)
 
 
-def _mirror_may_be_wrong(step: Step) -> bool:
-    return step.half_done and not step.was_read
+def _tell_mirror(steps: Sequence[Step], now: datetime) -> set[int | None]:
+    """Write what was confirmed or read. Returns the groups that have to be read again to know more."""
+    confirmed = [step for step in steps if step.state == OperationState.CONFIRMED]
+    removed = [step.operation for step in confirmed if step.operation.verb == Verb.REMOVE]
+    writer.remove_confirmed([(op.participant_id, op.pk) for op in removed if op.participant_id], at=now)
+    unclear: set[int | None] = set()
+    for step in steps:
+        operation = step.operation
+        if step.state != OperationState.CONFIRMED:
+            if step.was_read and operation.participant_id:
+                writer.put_found(operation.participant_id, step.there, at=now)
+            if step.half_done and not step.was_read:
+                unclear.add(operation.group_id)
+        elif operation.verb != Verb.REMOVE and not tell_mirror(operation, step.there, step.group, at=now):
+            unclear.add(operation.group_id)
+    return unclear
 
 
 def _read_again(group_ids: set[int | None], connection_id: int, now: datetime) -> None:

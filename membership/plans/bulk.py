@@ -46,4 +46,5 @@ def _default(field: "models.Field[Any, Any]") -> Any:
     value = field.get_default()
     if isinstance(field, models.JSONField):
         return json.dumps(value)
+    value = field.get_prep_value(value)
     return str(value) if isinstance(value, str) else value  # a member of an enum is stored as what it says

@@ -1,136 +1,90 @@
-"""Places that somebody wants ended, as the mirror has them: light rows, because a plan may hold ten thousand."""
+"""What somebody wants, as values: services hand in wishes, `compile` turns them into a plan.
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+Rights and fields that are not named stay as they are, or as the remote gives them.
+"""
 
-from django.db.models import QuerySet
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
-from membership.models import Participant
-from membership.providers.base import GroupRef, ParticipantRef, Provider
+from membership.errors import Reason
 
-IDS_PER_QUERY = 500
-
-_COLUMNS = (
-    "pk",
-    "remote_id",
-    "label",
-    "is_member",
-    "is_manager",
-    "is_present",
-    "group_id",
-    "group__remote_id",
-    "group__remote_number",
-    "group__name",
-    "group__is_present",
-    "group__is_protected",
-    "group__managed_elsewhere",
-    "group__read_at",
-    "group__connection_id",
-    "group__connection__name",
-    "account_id",
-    "account__remote_id",
-    "account__is_own",
-    "account__person_id",
-    "account__person__is_protected",
-)
+RIGHTS = ("is_manager", "can_write", "is_muted")
+"""Rights that a wish may name, in the order of their words."""
+USUAL: Mapping[str, bool] = {"is_manager": False, "can_write": True, "is_muted": False}
+"""What anybody has who joins a group. A remote that does not know a right gives exactly this."""
+SECRET_MARK: Mapping[str, bool] = {"secret": True}
+"""What a plan says of a secret value: the value itself is encrypted, apart."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """One participant, and what guards and calls have to know about it."""
+class Refusal:
+    """Why a wish is left out, with what its sentence needs."""
+
+    reason: Reason
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Add:
+    """An account joins a group. `together`: wishes of the same number are done all or none (a move)."""
+
+    account_id: int
+    group_id: int
+    rights: Mapping[str, bool] = field(default_factory=dict)
+    together: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """A participant gets these rights and fields. `values` holds `SECRET_MARK` for what `secrets` holds."""
 
     participant_id: int
-    remote_id: str
-    label: str
-    is_member: bool
-    is_manager: bool
-    is_present: bool
-    group_id: int
-    group_remote_id: str
-    group_remote_number: int | None
-    group_name: str
-    group_is_present: bool
-    group_is_protected: bool
-    group_managed_elsewhere: bool
-    group_read_at: datetime | None
+    values: Mapping[str, Any]
+    secrets: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """A participant leaves its group."""
+
+    participant_id: int
+    together: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CreateGroup:
+    """A group of this name with these accounts comes to be."""
+
     connection_id: int
-    connection_name: str
-    account_id: int | None
-    account_remote_id: str | None
-    account_is_own: bool | None
-    person_id: int | None
-    person_is_protected: bool | None
-
-    @property
-    def who(self) -> tuple[str, int]:
-        """By what people are counted: the person, else the account, else the row."""
-        if self.person_id is not None:
-            return ("person", self.person_id)
-        return ("account", self.account_id) if self.account_id is not None else ("row", self.participant_id)
-
-    @property
-    def order(self) -> tuple[str, int, str, int, str, int]:
-        """By connection, group and label. In Python, because databases sort letters differently."""
-        return (
-            self.connection_name.casefold(),
-            self.connection_id,
-            self.group_name.casefold(),
-            self.group_id,
-            self.label.casefold(),
-            self.participant_id,
-        )
-
-    def ref(self, provider: Provider) -> ParticipantRef:
-        return ParticipantRef(
-            group=GroupRef(self.group_remote_id, self.group_remote_number),
-            remote_id=self.remote_id,
-            account_id=self.account_ref(provider),
-            is_member=self.is_member,
-            is_manager=self.is_manager,
-        )
-
-    def account_ref(self, provider: Provider) -> str | None:
-        """The account's id there: the linked account's, else what the row itself says."""
-        if self.account_remote_id is not None:
-            return self.account_remote_id
-        return self.remote_id if provider.capabilities.rows_name_accounts else None
-
-    def subject(self, provider: Provider) -> str:
-        """`account:<remote id>`, else `row:<remote id>`."""
-        account = self.account_ref(provider)
-        return f"row:{self.remote_id}" if account is None else f"account:{account}"
-
-    def before(self) -> dict[str, object]:
-        """The precondition: what the mirror says now."""
-        return {
-            "is_present": self.is_present,
-            "is_member": self.is_member,
-            "is_manager": self.is_manager,
-            "row": self.remote_id,
-        }
+    name: str
+    member_ids: Sequence[int] = ()
 
 
-Providers = Mapping[int, Provider]
-"""`{connection id: its provider}`."""
+@dataclass(frozen=True, slots=True)
+class RenameGroup:
+    group_id: int
+    name: str
 
 
-def load(participants: QuerySet[Participant]) -> list[Wish]:
-    """The wishes in the order of a plan."""
-    # distinct and ordered selections give their ids all the same; the rows come by id, which every database plans well.
-    return sorted(load_ids(participants.values_list("pk", flat=True)), key=lambda wish: wish.order)
+@dataclass(frozen=True, slots=True)
+class DeleteGroup:
+    group_id: int
 
 
-def load_ids(ids: Iterable[int]) -> list[Wish]:
-    """The wishes of these participants, in no order."""
-    found: list[Wish] = []
-    for chunk in chunks(list(ids)):
-        rows = Participant.objects.filter(pk__in=chunk).order_by().values_list(*_COLUMNS)
-        found += [Wish(*row) for row in rows]
-    return found
+@dataclass(frozen=True, slots=True)
+class Barred:
+    """A wish of which it is known already that it cannot be: nobody to add, for instance. It is named as left out."""
+
+    label: str
+    group_id: int
+    refusal: Refusal
+    together: int | None = None
 
 
-def chunks(ids: list[int], size: int = IDS_PER_QUERY) -> Iterator[list[int]]:
-    """`ids` in pieces that one query can name."""
-    for start in range(0, len(ids), size):
-        yield ids[start : start + size]
+Wish = Add | Update | Remove | CreateGroup | RenameGroup | DeleteGroup | Barred
+
+
+def unusual(rights: Mapping[str, Any]) -> dict[str, bool]:
+    """Those of `rights` that differ from what anybody has: what is worth giving to somebody elsewhere."""
+    return {name: bool(rights[name]) for name in RIGHTS if rights.get(name) not in (None, USUAL[name])}

@@ -1,127 +1,60 @@
 """The provider protocol: wishes become calls, answers become facts.
 
 A call is plain data until the door sends it: the preview shows it, the plan hashes it, the worker sends it. Providers
-know one remote each; they hold no state but the credential store that is handed in.
+know one remote each; they hold no state but the credential store that is handed in. The values are in `types.py`.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from enum import Enum, StrEnum
-from typing import Any, BinaryIO, Protocol
+from typing import BinaryIO, Protocol
 
-from membership.errors import Reason
+from membership.providers.types import (
+    AccountRef,
+    Ambiguous,
+    Capabilities,
+    CheckResult,
+    EditableField,
+    GroupRef,
+    Json,
+    OptionField,
+    OutsideEvent,
+    ParticipantRef,
+    Places,
+    RemoteAccount,
+    RemoteAnswer,
+    RemoteCall,
+    RemoteGroup,
+    RemoteParticipant,
+    RemotePlace,
+    Verdict,
+    Wanted,
+)
 
-Json = Any  # what a JSON text can say; checked where it is read
-
-
-class Places(Enum):
-    """Where the places of an account can be learned."""
-
-    REMOTE = "remote"  # the remote tells where an account takes part: `Provider.places`
-    MIRROR = "mirror"  # only complete readings of all groups tell
-
-
-@dataclass(frozen=True, slots=True)
-class Capabilities:
-    """What the remote can do. What it lacks is not offered, and is refused in a plan."""
-
-    add: bool = True
-    remove: bool = True
-    places: Places = Places.MIRROR
-    renewable: bool = False  # a token that runs out can be renewed
-    rows_name_accounts: bool = True  # False: a participant row does not say whose it is (inwendo)
-    lists_groups: bool = True  # False: groups may have to be tracked by id
-    tells_gone: bool = True  # False: a group that is gone looks like one that we may no longer see
-    rights: frozenset[str] = frozenset()  # of "is_manager", "can_write", "is_muted": what `update` can set
-    rights_on_add: frozenset[str] = frozenset()  # what `add` can give at once
-    fields: tuple["EditableField", ...] = ()  # what else `update` can set
-    looks_before_add: bool = False  # adding twice may make two rows: the worker reads just before it sends
-    create_group: bool = False
-    rename_group: bool = False
-    delete_group: bool = False
-    group_name_max: int = 512
-    tracks_groups: bool = False  # a group can be tracked by its id
-
-
-@dataclass(frozen=True, slots=True)
-class EditableField:
-    """A field of one participant that `update` can set. `kind`: text, number, boolean, colour; `label` is a msgid."""
-
-    key: str
-    label: str
-    kind: str = "text"
-    is_secret: bool = False  # stored encrypted, sent through a slot, shown as "set / not set"
-    max_length: int = 0
-
-
-class Verdict(Enum):
-    """What a usable answer proves about the remote."""
-
-    CONFIRMED = "confirmed"
-    ALREADY_SO = "already_so"
-    LOOK = "look"  # the answer is ambiguous: read before deciding; the call may or may not have been done
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteCall:
-    """One request as data. Credentials are never part of it: the provider adds them when it is sent.
-
-    `path` holds unquoted segments below the connection's base URL; the door quotes each, and refuses those that a URL
-    cannot carry. `body` None means no body at all. `headers` are those that the reference page prescribes beyond
-    credentials (no secrets).
-    """
-
-    method: str
-    path: tuple[str, ...]
-    query: tuple[tuple[str, str], ...] = ()
-    body: Json = None
-    headers: tuple[tuple[str, str], ...] = ()
-    slots: tuple[str, ...] = ()
-    """What is filled in just before sending, and hashed unfilled: `rest_of_row` (the row as it is then, with only the
-    wanted keys changed), `id_from_call_1` (in the path, the row or group that the operation's first call made),
-    `secret:<key>` (a value that may not stand in a plan)."""
-
-    @property
-    def is_write(self) -> bool:
-        return self.method not in ("GET", "HEAD")
-
-    def to_json(self) -> dict[str, Json]:
-        """The stored and hashed form: only what is set, so that old hashes stay true when fields are added."""
-        data: dict[str, Json] = {"method": self.method, "path": list(self.path)}
-        if self.query:
-            data["query"] = [list(pair) for pair in self.query]
-        if self.body is not None:
-            data["body"] = self.body
-        if self.headers:
-            data["headers"] = [list(pair) for pair in self.headers]
-        if self.slots:
-            data["slots"] = list(self.slots)
-        return data
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Json]) -> "RemoteCall":
-        return cls(
-            method=data["method"],
-            path=tuple(data["path"]),
-            query=tuple((name, value) for name, value in data.get("query", ())),
-            body=data.get("body"),
-            headers=tuple((name, value) for name, value in data.get("headers", ())),
-            slots=tuple(data.get("slots", ())),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteAnswer:
-    """A whole answer: status, headers with lower-cased names, and at most 1 MiB of body."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes = b""
-
-    @property
-    def text(self) -> str:
-        return self.body.decode("utf-8", "replace")
+__all__ = [
+    "AccountRef",
+    "Ambiguous",
+    "Capabilities",
+    "CheckResult",
+    "CredentialStore",
+    "Door",
+    "EditableField",
+    "GroupRef",
+    "Json",
+    "OptionField",
+    "OutsideEvent",
+    "ParticipantRef",
+    "Places",
+    "Provider",
+    "ProviderFactory",
+    "Reader",
+    "RemoteAccount",
+    "RemoteAnswer",
+    "RemoteCall",
+    "RemoteGroup",
+    "RemoteParticipant",
+    "RemotePlace",
+    "Verdict",
+    "Wanted",
+]
 
 
 class Reader(Protocol):
@@ -190,129 +123,6 @@ class CredentialStore(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class GroupRef:
-    """A group as calls name it."""
-
-    remote_id: str
-    remote_number: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class AccountRef:
-    remote_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class ParticipantRef:
-    """A participant as calls name it: which row, whose (if known), and on which lists as last confirmed."""
-
-    group: GroupRef
-    remote_id: str
-    account_id: str | None
-    is_member: bool = True
-    is_manager: bool = False
-
-
-class Role(StrEnum):
-    MEMBER = "member"
-    MANAGER = "manager"
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What an addition or an alteration should give. None: leave it as it is, or as the remote gives it."""
-
-    role: Role = Role.MEMBER
-    name: str = ""  # label of the account, for remotes whose documented body carries names
-    is_manager: bool | None = None
-    can_write: bool | None = None
-    is_muted: bool | None = None
-    fields: Mapping[str, Json] = field(default_factory=dict)  # keys of `capabilities.fields`; secrets only named: None
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteGroup:
-    remote_id: str
-    name: str
-    remote_number: int | None = None
-    kind: str = ""
-    archived: bool = False
-    managed_elsewhere: bool = False
-    grants: int = 0
-    attributes: Mapping[str, Json] = field(default_factory=dict)
-    secrets: Mapping[str, str] = field(default_factory=dict)  # stored encrypted, shown as "set / not set"
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteAccount:
-    remote_id: str
-    label: str
-    email: str | None = None
-    active: bool = True
-    virtual: bool = False
-    email_blocked_at: datetime | None = None
-    delete_requested_at: datetime | None = None
-    attributes: Mapping[str, Json] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteParticipant:
-    """One place in one group, as the remote says it. `account_id` None: the row does not say whose it is."""
-
-    remote_id: str
-    account_id: str | None
-    label: str
-    is_member: bool = True
-    is_manager: bool = False
-    can_write: bool | None = None
-    is_muted: bool | None = None
-    participant_type: str = ""
-    last_read_at: datetime | None = None
-    auto_created: bool | None = None
-    attributes: Mapping[str, Json] = field(default_factory=dict)
-    secrets: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class RemotePlace:
-    """Where an account takes part: the participant row; the group if the answer names it."""
-
-    participant_id: str
-    group_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Ambiguous:
-    """More than one row could be the one that a lost addition made."""
-
-    candidates: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class CheckResult:
-    """What the credentials can do. `own_account_id`: the account that Musterbook acts as, if the remote tells.
-
-    `findings` are (code, works) pairs; the codes' sentences are in `vocab.FINDINGS`.
-    """
-
-    own_account_id: str | None
-    findings: tuple[tuple[str, bool], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class OptionField:
-    """One option or secret that a connection of this provider takes. `label` and `help` are English msgids."""
-
-    key: str
-    label: str
-    help: str = ""
-    default: str = ""
-    choices: tuple[str, ...] = ()
-    required: bool = False
-    check: Callable[[str], Reason | None] | None = None  # None: fine
-
-
 class Provider(Protocol):
     """One remote, spoken to the letter of its reference pages.
 
@@ -336,14 +146,22 @@ class Provider(Protocol):
         """The calls that give `wanted`, in order; () when nothing of it differs from what `participant` says."""
         ...
 
-    def create_group(self, name: str, members: Sequence[AccountRef] = ()) -> tuple[RemoteCall, ...]: ...
+    def create_group(self, name: str, members: Sequence[AccountRef] = ()) -> tuple[RemoteCall, ...]:
+        """`members`: only with `capabilities.members_on_create`.
+
+        Here and below, a wish that `capabilities` do not offer raises `Refused(NOT_OFFERED)`, and a value that cannot
+        be sent `Refused(BAD_VALUE)`.
+        """
+        ...
+
     def rename_group(self, group: GroupRef, name: str) -> tuple[RemoteCall, ...]: ...
     def delete_group(self, group: GroupRef) -> tuple[RemoteCall, ...]: ...
 
     def fill(self, call: RemoteCall, values: Mapping[str, str]) -> RemoteCall:
         """`call` with its slots filled: `rest_of_row` by reading the row now, the others from `values` (`{slot: value}`).
 
-        A call without slots is returned as it is. Raises what a reading raises; `NotFound` when the row is gone.
+        A call without slots is returned as it is. Reads through the door, and writes nowhere. Raises what a reading
+        raises, `NotFound` when the row is gone, `Refused(BAD_VALUE)` when `values` lack a slot.
         """
         ...
 
@@ -355,11 +173,17 @@ class Provider(Protocol):
         ...
 
     def created(self, call: RemoteCall, answer: RemoteAnswer) -> RemoteGroup:
-        """The group that a confirmed creation or renaming answers."""
+        """The group that a confirmed creation or renaming answers.
+
+        Of a renamed one, only ids and name are told: whether it is archived or managed elsewhere, a reading tells.
+        """
         ...
 
     def judge(self, call: RemoteCall, answer: RemoteAnswer) -> Verdict:
-        """What the answer proves about the remote. Raises a `ProviderError` whose `next_step` says what may be done."""
+        """What the answer proves about the remote. Raises a `ProviderError` whose `next_step` says what may be done.
+
+        `call`: as it was sent, slots filled.
+        """
         ...
 
     def said(self, answer: RemoteAnswer) -> str:
@@ -389,6 +213,17 @@ class Provider(Protocol):
 
     def places(self, account: AccountRef) -> Iterator[RemotePlace]:
         """Everywhere this account takes part. Only where `capabilities.places` is `REMOTE`."""
+        ...
+
+    def tracked_id(self, text: str) -> str | None:
+        """The id of the group that an id or a link typed by somebody names; None when it names none."""
+        ...
+
+    def outside_events(self, since: float, until: float) -> Iterator[OutsideEvent]:
+        """What the remote's own log says about groups between two epoch seconds, newest first, each line once.
+
+        Only where `capabilities.tells_actor`. Raises `Incomplete(WEAK_TOKEN)` when the token may not read the log.
+        """
         ...
 
     def sign_in(self) -> None:

@@ -44,6 +44,7 @@ class _Dialled:
     internal: bool
     idle_since = 0.0
     guard: Guard | None = None
+    in_attempt: Attempt | None = None
     response_class = CertainAnswer
     sock: Any
 
@@ -51,7 +52,6 @@ class _Dialled:
         super().__init__(*args, **kwargs)
         self.internal = internal
         self.clock = clock
-        self.in_attempt: Attempt | None = None
 
     def _new_conn(self) -> Any:
         attempt = this_thread.attempt
@@ -117,7 +117,7 @@ class _TLSConnection(_Dialled, HTTPSConnection):  # type: ignore[misc]
             raise NotSent(Reason.TLS_FAILED, host=self.host, detail=error.verify_message) from None
         except Exception as error:
             late = isinstance(error, TimeoutError) or this_thread.attempt.expired
-            detail = "timed out" if late else getattr(error, "reason", None) or type(error).__name__
+            detail = "timed out" if late else str(getattr(error, "reason", None) or type(error).__name__)
             raise NotSent(Reason.TLS_FAILED, host=self.host, detail=detail) from None
 
 

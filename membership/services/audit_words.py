@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from membership import sentences
 from membership.errors import Reason
-from membership.vocab import AuditAction, ChangeKind, OperationState, ReadingState, Role, Verb
+from membership.vocab import AuditAction, ChangeKind, ConnectionState, OperationState, ReadingState, Role, Verb
 
 Facts = Mapping[str, Any]
 """The sealed data and the personal part of one entry in one mapping, with `actor`, `system`, `outcome` and ids."""
@@ -38,17 +38,26 @@ SENTENCES: dict[AuditAction, Any] = {
     AuditAction.CONNECTION_CREATED: _("%(actor)s connected the system %(system)s"),
     AuditAction.CONNECTION_EDITED: _("%(actor)s edited the system %(system)s%(fields)s"),
     AuditAction.CONNECTION_TESTED: _("%(actor)s tested the system %(system)s%(because)s"),
-    AuditAction.CONNECTION_PAUSED: _("%(system)s was stopped by %(actor)s%(why)s%(because)s"),
+    AuditAction.CONNECTION_PAUSED: _("%(system)s was %(stopped)s by %(actor)s%(why)s%(because)s"),
     AuditAction.CONNECTION_RESUMED: _("%(actor)s resumed %(system)s"),
+    AuditAction.CONNECTION_RETIRED: _("%(actor)s retired %(system)s%(why)s"),
     AuditAction.CONNECTION_SIGNED_IN: _("%(actor)s signed in to %(system)s%(because)s"),
     AuditAction.READING_REQUESTED: _("%(actor)s asked to read %(target)s"),
     AuditAction.READING_FINISHED: _("%(target)s was read%(reading)s"),
     AuditAction.SECRETS_ROTATED: _("%(actor)s had all stored secrets encrypted anew"),
     AuditAction.PERSON_LINKED: _("%(actor)s linked accounts to the person %(person)s"),
+    AuditAction.PERSON_UNLINKED: _("%(actor)s unlinked accounts from the person %(person)s"),
+    AuditAction.PROPOSAL_REJECTED: _("%(actor)s said that %(person)s and somebody alike are different people"),
     AuditAction.PERSON_PROTECTED: _("%(actor)s protected the person %(person)s%(why)s"),
     AuditAction.PERSON_UNPROTECTED: _("%(actor)s lifted the protection of the person %(person)s%(why)s"),
     AuditAction.GROUP_PROTECTED: _("%(actor)s protected the group %(group)s%(why)s"),
     AuditAction.GROUP_UNPROTECTED: _("%(actor)s lifted the protection of the group %(group)s%(why)s"),
+    AuditAction.GROUP_TRACKED: _("%(actor)s had the group %(group)s of %(system)s tracked"),
+    AuditAction.DRIFT_ADOPTED: _("%(actor)s adopted what was changed outside in %(system)s%(drifts)s"),
+    AuditAction.DRIFT_IGNORED: _("%(actor)s set aside what was changed outside in %(system)s%(drifts)s"),
+    AuditAction.DRIFT_REVERTED: _("%(actor)s previewed a revert of what was changed outside in %(system)s%(drifts)s"),
+    AuditAction.BUNDLE_SAVED: _("%(actor)s saved the bundle %(bundle)s"),
+    AuditAction.BUNDLE_DELETED: _("%(actor)s deleted the bundle %(bundle)s"),
     AuditAction.USER_CREATED: _("%(actor)s created the panel user %(user_name)s%(role)s"),
     AuditAction.USER_EDITED: _("%(actor)s changed the rights of the panel user %(user_name)s%(role)s"),
     AuditAction.PASSWORD_SET: _("%(actor)s set the password of the panel user %(user_name)s"),
@@ -97,6 +106,7 @@ def say(action: str, facts: Facts) -> str:
     words["user_name"] = facts.get("user_name") or _unknown_user(facts)
     words["person"] = facts.get("person") or facts.get("name") or gettext("somebody")
     words["what"] = str(facts.get("what") or facts.get("command") or "…").replace("_", " ")
+    words["bundle"] = facts.get("bundle") or facts.get("name") or "…"
     words["group"] = facts.get("group_name") or facts.get("name") or gettext("a group")
     for name, part in _PARTS.items():
         words[name] = part(facts)
@@ -203,6 +213,20 @@ def _attempt(facts: Facts) -> str:
     return gettext(" (attempt %(number)s)") % {"number": attempt} if isinstance(attempt, int) and attempt > 1 else ""
 
 
+def _stopped(facts: Facts) -> str:
+    if facts.get("outcome") == ConnectionState.MAINTENANCE:
+        return gettext("put into maintenance")
+    return gettext("stopped")
+
+
+def _drifts(facts: Facts) -> str:
+    """Such as ": 3 differences, until 2026-12-01"."""
+    ids, until = facts.get("drifts"), facts.get("until")
+    count = len(ids) if isinstance(ids, list) else 0
+    said = ": " + ngettext("%(n)s difference", "%(n)s differences", count) % {"n": count} if count else ""
+    return said + (gettext(", until %(day)s") % {"day": until} if until else "")
+
+
 def _decision(facts: Facts) -> str:
     decision = str(facts.get("decision") or facts.get("outcome") or "…")
     return str(_DECISIONS.get(decision, decision))
@@ -260,12 +284,14 @@ _PARTS: dict[str, Callable[[Facts], str]] = {
     "cancelled": _cancelled,
     "counts": _counts,
     "decision": _decision,
+    "drifts": _drifts,
     "fields": _fields,
     "found": _found,
     "from": _from,
     "locked": _locked,
     "reading": _reading,
     "role": _role,
+    "stopped": _stopped,
     "target": _target,
     "verdict": _verdict,
     "why": _why,

@@ -69,9 +69,7 @@ def connect(
     if existing is not None:
         if existing.provider != provider:
             raise BadValue(Reason.BAD_VALUE, key="name", why=_("it is the name of another system"))
-        return edit(
-            existing, url=url, options=options, secrets=secrets, internal=internal, limits=limits, actor=actor
-        )
+        return edit(existing, url=url, options=options, secrets=secrets, internal=internal, limits=limits, actor=actor)
     if actor is not None and reached_ids(actor) is not None:
         raise NotAllowed(Reason.NO_RIGHT, right=Right.MANAGE_SYSTEMS.value)
     values.provider(provider)
@@ -150,7 +148,7 @@ def test_connection(connection: Connection, *, actor: "User | None") -> Tested:
     _claim_test(connection)
     seen = probe(Connection.objects.get(pk=connection.pk))
     with transaction.atomic():
-        found = {"tests_made": F("tests_made") + max(0, seen.requests - 1)}
+        found: dict[str, Any] = {"tests_made": F("tests_made") + max(0, seen.requests - 1)}
         if seen.own_account_id:
             found["own_account_id"] = seen.own_account_id
         Connection.objects.filter(pk=connection.pk).update(**found)
@@ -265,7 +263,7 @@ def _record_test(row: Connection, seen: Probe, actor: "User | None") -> None:
         actor=actor,
         connection_id=row.pk,
         outcome=seen.reason,
-        data={"requests": seen.requests, "findings": {code: works for code, works in seen.findings}},
+        data={"requests": seen.requests, "findings": dict(seen.findings)},
         personal={"system": row.name, **({"params": dict(seen.params)} if seen.params else {})},
     )
     record.write(record.connection_chain(row.pk), [entry])

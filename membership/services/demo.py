@@ -55,7 +55,9 @@ def load(systems: Sequence[DemoSystem], *, wait_s: float) -> Loaded:
     """
     owner = _owner()
     rows = [
-        connect(each.provider, each.name, each.url, each.options, each.secrets, internal=True, limits=LIMITS, actor=owner)
+        connect(
+            each.provider, each.name, each.url, each.options, each.secrets, internal=True, limits=LIMITS, actor=owner
+        )
         for each in systems
     ]
     ids = [row.pk for row in rows]
@@ -126,5 +128,5 @@ def _owner() -> "User":
     owners = get_user_model().objects.filter(groups__name=Role.OWNER.value, is_active=True)
     found = owners.order_by("pk").first()
     if found is None:
-        raise BadValue(Reason.BAD_VALUE, key="user", why="the demo needs an owner; `manage.py serve --prepare` makes one")
+        raise BadValue(Reason.BAD_VALUE, key="user", why="the demo needs an owner: `manage.py serve --prepare`")
     return found

@@ -38,7 +38,7 @@ def first_user_name() -> str:
 
 
 def renew_password(username: str = "") -> tuple["User", str]:
-    """A new password for a user (else the first one), and an end to a lock-out. Raises `BadValue` when there is none."""
+    """A new password for a user (else the first one), and an end to a lock-out. Raises `BadValue` without a user."""
     user = get_user_model().objects.filter(username=username or first_user_name()).first()
     if user is None:
         raise BadValue(Reason.BAD_VALUE, key="user", why=_("there is no user of this name"))

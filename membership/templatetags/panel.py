@@ -128,6 +128,12 @@ def bar(progress: Progress, tally: Tally) -> SafeString:
 
 
 @register.simple_tag
+def filled(percent: float) -> SafeString:
+    """A progress bar of one piece."""
+    return cells.bar(OperationState.CONFIRMED, percent)
+
+
+@register.simple_tag
 def tally_tag(tally: Tally) -> SafeString:
     return cells.tag(
         tally.word, cells.VARIANTS.get(tally.state, "info" if tally.state in OperationState.open() else "plain")

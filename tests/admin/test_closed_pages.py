@@ -31,7 +31,9 @@ def test_delete_selected_is_forbidden(as_, owner, ada, model):
 
 
 def test_a_forged_action_is_in_the_audit_log(as_, owner, ada):
-    as_(owner).post("/membership/participant/", {"action": "delete_selected", "_selected_action": [ada.pk], "index": "0"})
+    as_(owner).post(
+        "/membership/participant/", {"action": "delete_selected", "_selected_action": [ada.pk], "index": "0"}
+    )
     entry = AuditEntry.objects.get(action="request.refused")
     assert (entry.actor_id, entry.outcome) == (owner.pk, "request_forged")
 

@@ -21,7 +21,9 @@ def board(office):
 
 @pytest.fixture
 def grace(board):
-    return mirrored.participant("Grace Hopper", board, is_manager=True, can_write=True, is_muted=True, participant_type="person")
+    return mirrored.participant(
+        "Grace Hopper", board, is_manager=True, can_write=True, is_muted=True, participant_type="person"
+    )
 
 
 @pytest.mark.parametrize(

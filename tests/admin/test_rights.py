@@ -59,7 +59,9 @@ def test_lists_say_nothing_of_hidden_systems(as_, limited_operator, ada, hidden,
     assert not [word for word in ("Grace", "Secret", "Office", "secret.example") if word in page]
 
 
-@pytest.mark.parametrize("query", ["?q=grace", "?q=secret.example", "?system={system}", "?group={group}", "?group_name=Secret"])
+@pytest.mark.parametrize(
+    "query", ["?q=grace", "?q=secret.example", "?system={system}", "?group={group}", "?group_name=Secret"]
+)
 def test_searches_and_filters_do_not_reach_hidden_rows(as_, limited_operator, ada, hidden, query):
     query = query.format(system=hidden.group.connection_id, group=hidden.group_id)
     answer = as_(limited_operator(ada.group.connection)).get(f"/membership/participant/{query}")

@@ -45,7 +45,9 @@ def test_a_group_is_protected_and_freed_with_a_note(as_, operator, ada):
 
 def test_administrative_rights_that_a_group_gives_are_in_words(as_, viewer, office):
     board = mirrored.group("Board", office, grants=1 | 1024 | 1 << 40)
-    assert "administers members, invites users, right no. 1099511627776" in body(as_(viewer), f"/membership/group/{board.pk}/")
+    assert "administers members, invites users, right no. 1099511627776" in body(
+        as_(viewer), f"/membership/group/{board.pk}/"
+    )
 
 
 def test_secrets_of_a_group_are_set_or_not_set_and_never_shown(as_, owner, office):
@@ -191,7 +193,9 @@ def test_history_is_the_log_of_one_row(as_, operator, owner, ada, zoe):
     assert {entry.group_id for entry in listed} == {ada.group_id}
 
 
-@pytest.mark.parametrize("query", ["action=group.protected", "chain=panel", "q=vote", "since=2000-01-01", "until=9000-01-01"])
+@pytest.mark.parametrize(
+    "query", ["action=group.protected", "chain=panel", "q=vote", "since=2000-01-01", "until=9000-01-01"]
+)
 def test_each_filter_of_the_log_finds_what_it_means(as_, operator, ada, query):
     client = as_(operator)
     client.post(f"/membership/group/{ada.group_id}/protect/", {"note": "by vote only"})

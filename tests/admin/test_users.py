@@ -15,7 +15,9 @@ def test_an_owner_makes_a_user_who_can_enter(as_, owner, client, office):
     vera = get_user_model().objects.get(username="vera")
     assert role_of(vera) == Role.OPERATOR
     assert list(vera.reach.connections.all()) == [office]
-    assert client.login(username="vera", password="a rather long secret") or vera.check_password("a rather long secret")
+    client.logout()
+    answer = client.post("/login/", {"username": "vera", "password": "a rather long secret", "next": "/"})
+    assert answer["Location"] == "/"
     assert AuditEntry.objects.filter(action="user.created", actor_id=owner.pk).exists()
 
 

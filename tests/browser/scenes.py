@@ -8,7 +8,7 @@ from membership.models import Account, Change, Connection, Drift, Group, Operati
 from membership.services import changes, people, removal
 from membership.vocab import ChangeState, OperationState
 
-HOSTILE = "<b>Eve</b> \u202egnp.exe\u200b & \"co\" שלום"
+HOSTILE = '<b>Eve</b> \u202egnp.exe\u200b & "co" שלום'
 LONG = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft " * 2
 
 
@@ -39,7 +39,9 @@ def everything(world, actor):
         slowed_until=now + timedelta(seconds=90), slowed_reason="throttled", slowed_params={}
     )
     present = Participant.objects.filter(is_present=True)
-    shown = {"preview": removal.draft_removal(present, actor=actor, selection={"kind": "query", "query": "", "count": 11})}
+    shown = {
+        "preview": removal.draft_removal(present, actor=actor, selection={"kind": "query", "query": "", "count": 11})
+    }
     shown["reading"] = removal.draft_removal_everywhere(person=person, actor=actor)
     shown["running"] = _running(present, actor, now)
     stale = removal.draft_removal(present, actor=actor, selection={"kind": "query", "query": "", "count": 11})
@@ -50,16 +52,23 @@ def everything(world, actor):
 
 def _running(present, actor, now):
     change = removal.draft_removal(present, actor=actor, selection={"kind": "query", "query": "", "count": 11})
-    changes.confirm_change(change, actor=actor, reason=f"Season ended {HOSTILE}", ticket="812", expected_hash=change.plan_hash)
+    changes.confirm_change(
+        change, actor=actor, reason=f"Season ended {HOSTILE}", ticket="812", expected_hash=change.plan_hash
+    )
     states = [
         (OperationState.CONFIRMED, {"settled_at": now}),
-        (OperationState.REFUSED, {"settled_at": now, "outcome": "remote_said_no", "outcome_params": {"status": 400, "said": "no"}}),
+        (
+            OperationState.REFUSED,
+            {"settled_at": now, "outcome": "remote_said_no", "outcome_params": {"status": 400, "said": "no"}},
+        ),
         (OperationState.IN_DOUBT, {"outcome": "answer_lost", "not_before": now + timedelta(seconds=21)}),
         (OperationState.FOREIGN, {"found": {"is_present": True, "is_manager": True, "is_member": True, "fits": True}}),
         (OperationState.NOT_NEEDED, {"settled_at": now}),
         (OperationState.QUEUED, {}),
     ]
-    for step, (state, fields) in zip(Operation.objects.filter(change=change).order_by("position"), states, strict=False):
+    for step, (state, fields) in zip(
+        Operation.objects.filter(change=change).order_by("position"), states, strict=False
+    ):
         Operation.objects.filter(pk=step.pk).update(state=state, **fields)
     Change.objects.filter(pk=change.pk).update(state=ChangeState.RUNNING)
     return change

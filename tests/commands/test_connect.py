@@ -60,7 +60,10 @@ def test_a_stopped_system_works_again_once_its_secret_is_right(office, owner):
         (["kaiten", "X", "--url", "x.example", "--secret", "token=T"], "https://host"),
         (["kaiten", "X", "--url", "https://x.example", "--secret", "token=NOWHERE"], "NOWHERE is not set"),
         (["kaiten", "X", "--url", "https://x.example", "--secret", "token"], "--secret takes key=value"),
-        (["kaiten", "X", "--url", "https://x.example", "--secret", "token=T", "--option", "a=b"], "Kaiten knows api_path"),
+        (
+            ["kaiten", "X", "--url", "https://x.example", "--secret", "token=T", "--option", "a=b"],
+            "Kaiten knows api_path",
+        ),
         (["kaiten", "X", "--url", "https://x.example", "--secret", "token=BAD"], "cannot be sent"),
     ],
 )

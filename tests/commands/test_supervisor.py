@@ -26,7 +26,11 @@ SAY_WHO = "import os, sys, time; print('pid', os.getpid(), flush=True); "
 class Supervised:
     def __init__(self, *codes):
         self.process = subprocess.Popen(
-            [sys.executable, "-c", SUPERVISE, *codes], cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True
+            [sys.executable, "-c", SUPERVISE, *codes],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
         )
 
     def next_pid(self):

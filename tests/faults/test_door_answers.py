@@ -8,7 +8,7 @@ import pytest
 from membership.errors import NextStep, Reason
 from membership.providers.base import RemoteCall
 from membership.providers.errors import NotSent, OutcomeUnknown
-from tests.faults.conftest import CALLS, DELETE, GET, LONGEST_S, POST, TIMEOUT_S, TOKEN
+from tests.faults.conftest import CALLS, DELETE, GET, POST, TIMEOUT_S, TOKEN
 from tests.faults.servers import answer, saying, saying_then_closing
 
 pytestmark = pytest.mark.pure
@@ -185,8 +185,8 @@ def test_a_reset_in_the_middle_of_a_request_leaves_the_outcome_unknown(serve, op
         peer.reset()
 
     server = serve(behaviour)
-    call = RemoteCall("POST", ("users",), body={"text": "a" * 20_000_000})
-    error = fails(lambda: open_door(server.url).send(call, credentials=TOKEN), longest_s=LONGEST_S + 0.5)
+    call = RemoteCall("POST", ("users",), body={"text": "a" * 8_000_000})
+    error = fails(lambda: open_door(server.url, timeout_s=5).send(call, credentials=TOKEN), longest_s=4)
     assert (type(error), error.reason) == (OutcomeUnknown, Reason.ANSWER_LOST)
 
 

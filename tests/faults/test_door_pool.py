@@ -284,7 +284,7 @@ def test_an_earlier_deadline_that_is_added_later_is_kept():
     time.sleep(0.02)
     dog.watch(early)
     assert early.ended.wait(1)
-    assert early.ended_at - early.deadline < 0.05
+    assert early.ended_at - early.deadline < 0.2
     assert late.ended.wait(1)
 
 
@@ -294,7 +294,7 @@ def test_a_deadline_that_moves_is_kept_where_it_moved_to():
     dog.watch(moved)
     moved.deadline += 0.2
     assert moved.ended.wait(1)
-    assert 0 <= moved.ended_at - moved.deadline < 0.05
+    assert 0 <= moved.ended_at - moved.deadline < 0.2
 
 
 def test_a_forgotten_deadline_does_nothing():

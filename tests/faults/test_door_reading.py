@@ -172,11 +172,30 @@ def test_a_disk_that_is_full_ends_the_reading(serve, open_door, fails, monkeypat
     assert (type(error), error.reason) == (OutcomeUnknown, Reason.ANSWER_LOST)
 
 
-def test_one_value_that_never_ends_is_refused_before_memory_is():
+@pytest.mark.parametrize("piece", [b"a", b" ", b"\\u0061"], ids=["text", "blanks", "escapes"])
+def test_one_value_that_never_ends_is_refused_before_memory_is(piece):
+    handed_out = []
+
     def chunks():
-        yield b'["'
-        for _ in range(1000):
-            yield b"a" * 65536
+        yield b'["' if piece != b" " else b"["
+        for number in range(1000):
+            handed_out.append(number)
+            yield piece * 65536
 
     with pytest.raises(strict_json.NotStrictJson):
         list(strict_json.items(chunks(), "item"))
+    assert len(handed_out) * 65536 * len(piece) <= strict_json.MAX_ITEM_BYTES + 65536 * len(piece)
+
+
+def test_one_row_that_never_ends_is_refused_before_memory_is():
+    handed_out = []
+
+    def chunks():
+        yield b"[["
+        for number in range(1000):
+            handed_out.append(number)
+            yield b"1," * 32768
+
+    with pytest.raises(strict_json.NotStrictJson):
+        list(strict_json.items(chunks(), "item"))
+    assert len(handed_out) * 65536 <= strict_json.MAX_ITEM_BYTES + 65536

@@ -51,9 +51,7 @@ def people(*ids, **facts):
 def take(group, rows, *, began_at=None, complete=True):
     """A whole reading of one group at the level of the mirror."""
     group.refresh_from_db()
-    listing = ParticipantListing(
-        group, began_at=began_at or timezone.now(), accounts=AccountIndex(group.connection)
-    )
+    listing = ParticipantListing(group, began_at=began_at or timezone.now(), accounts=AccountIndex(group.connection))
     listing.take(rows)
     write(listing, complete=complete)
     return listing

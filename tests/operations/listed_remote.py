@@ -116,9 +116,7 @@ def finish(row, remote):
 
 def mirrored(connection):
     """{group id: {row id: account id or None}} of what the mirror holds as present."""
-    found = {
-        group.remote_id: {} for group in Group.objects.filter(connection=connection, is_present=True)
-    }
+    found = {group.remote_id: {} for group in Group.objects.filter(connection=connection, is_present=True)}
     rows = Participant.objects.filter(group__connection=connection, is_present=True).select_related("group", "account")
     for row in rows:
         found.setdefault(row.group.remote_id, {})[row.remote_id] = row.account.remote_id if row.account else None

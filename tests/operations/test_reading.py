@@ -224,7 +224,8 @@ def test_a_remote_that_answers_nothing_is_not_asked_for_every_group(club, remote
 @pytest.mark.parametrize("hostile", [{"label": "\ud800"}, {"last_read_at": "never"}, {"is_manager": None}])
 def test_a_row_that_the_database_refuses_keeps_no_other_out(club, remote, hostile):
     good = {"label": "x"}
-    remote.row = lambda _, row_id, whose: RemoteParticipant(row_id, whose, **(good | hostile if row_id == "2" else good))
+    facts = {"2": good | hostile}
+    remote.row = lambda _, row_id, whose: RemoteParticipant(row_id, whose, **facts.get(row_id, good))
     row = read(club, remote)
     assert row.state == INCOMPLETE
     assert mirrored(club) == {"chess": {"1": "1", "3": "3"}, "choir": {"4": "4"}}

@@ -48,7 +48,9 @@ def test_the_demo_is_read_linked_and_ready_to_be_confirmed(urls, worker):
     assert steps.values("connection_id").distinct().count() == 3
     assert steps.count() == 9
     assert Account.objects.filter(person=None).exclude(email=None).exclude(is_own=True).count() == 0
-    same = Person.objects.filter(accounts__connection__provider="kaiten").filter(accounts__connection__provider="inwendo")
+    same = Person.objects.filter(accounts__connection__provider="kaiten").filter(
+        accounts__connection__provider="inwendo"
+    )
     assert same.exists()
 
     again = demo.load(systems(urls), wait_s=1)

@@ -1,6 +1,6 @@
+import pytest
 from cryptography.fernet import Fernet
 from django.db import connection
-import pytest
 
 from membership.models import AuditEntry, Connection
 from membership.services.rotation import encrypted_fields, rotate_secrets, unreadable_secrets
@@ -54,4 +54,9 @@ def test_a_rotation_is_recorded(office):
 
 def test_every_encrypted_column_is_rotated():
     found = {(model.__name__, field.name) for model, field in encrypted_fields()}
-    assert found >= {("Connection", "secrets"), ("Connection", "session"), ("Group", "secrets"), ("Participant", "secrets")}
+    assert found >= {
+        ("Connection", "secrets"),
+        ("Connection", "session"),
+        ("Group", "secrets"),
+        ("Participant", "secrets"),
+    }

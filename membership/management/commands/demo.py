@@ -31,6 +31,7 @@ class Command(PanelCommand):
         if loaded.change is None:
             raise CommandError("The demo's systems are connected, but not read yet; the worker goes on with it.")
         self.stdout.write(
-            f"\n  The demo is ready: {loaded.groups} groups, {loaded.participants} participants, {loaded.people} people."
+            f"\n  The demo is ready: {loaded.groups} groups, {loaded.participants} participants,"
+            f" {loaded.people} people."
             f"\n  A preview that waits for you: {settings.PUBLIC_URL}{loaded.path}\n"
         )

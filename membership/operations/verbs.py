@@ -1,0 +1,136 @@
+"""What each verb asks of the mirror before it is sent, and what it means for the mirror once it is confirmed."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from membership.mirror import writer
+from membership.models import Operation, Participant
+from membership.providers.base import RemoteGroup, RemoteParticipant
+from membership.vocab import OperationState, Verb
+
+RIGHTS = ("is_member", "is_manager", "can_write", "is_muted")
+
+
+def wished_rights(operation: Operation) -> dict[str, Any]:
+    """The rights among what is wanted."""
+    return {name: value for name, value in operation.wanted.items() if name in RIGHTS}
+
+
+def wishes_fields(operation: Operation) -> bool:
+    """Whether it asks for more than rights: fields that the mirror cannot compare."""
+    return any(name not in (*RIGHTS, "is_present") for name in operation.wanted)
+
+
+# before sending
+
+
+def standing(operations: Sequence[Operation]) -> dict[int, OperationState]:
+    """What may be done with each now: `{id: QUEUED (send it) | NOT_NEEDED | OVERTAKEN}`, by what the mirror knows."""
+    added = {
+        (row.group_id, row.account_id): row
+        for row in Participant.objects.filter(
+            group_id__in={op.group_id for op in operations if op.verb == Verb.ADD},
+            account_id__in={op.account_id for op in operations if op.verb == Verb.ADD},
+            is_present=True,
+        )
+    }
+    return {op.pk: _standing(op, added) for op in operations}
+
+
+def _standing(operation: Operation, added: Mapping[tuple[int, int | None], Participant]) -> OperationState:
+    if operation.calls_done:
+        return OperationState.QUEUED  # begun: what the mirror says is between before and wanted
+    if operation.verb == Verb.ADD:
+        row = added.get((operation.group_id or 0, operation.account_id))
+        return OperationState.QUEUED if row is None else _given(row, wished_rights(operation))
+    return _STANDING[Verb(operation.verb)](operation)
+
+
+def _given(row: Participant, rights: Mapping[str, Any]) -> OperationState:
+    same = all(getattr(row, name) == value for name, value in rights.items())
+    return OperationState.NOT_NEEDED if same else OperationState.OVERTAKEN
+
+
+def _expected(operation: Operation) -> Mapping[str, Any]:
+    """What a person decided to send against, else what the plan was made from."""
+    expected: Mapping[str, Any] = operation.found or operation.before
+    return expected
+
+
+def _standing_of_removal(operation: Operation) -> OperationState:
+    row = operation.participant
+    if row is None or not row.is_present:
+        return OperationState.NOT_NEEDED
+    expected = _expected(operation)
+    same = (row.is_member, row.is_manager) == (expected.get("is_member"), expected.get("is_manager"))
+    return OperationState.QUEUED if same else OperationState.OVERTAKEN
+
+
+def _standing_of_alteration(operation: Operation) -> OperationState:
+    row = operation.participant
+    if row is None or not row.is_present:
+        return OperationState.OVERTAKEN
+    rights, expected = wished_rights(operation), _expected(operation)
+    if rights and not wishes_fields(operation) and _given(row, rights) == OperationState.NOT_NEEDED:
+        return OperationState.NOT_NEEDED
+    same = all(getattr(row, name) == expected.get(name) for name in rights)
+    return OperationState.QUEUED if same else OperationState.OVERTAKEN
+
+
+def _standing_of_creation(_operation: Operation) -> OperationState:
+    return OperationState.QUEUED
+
+
+def _standing_of_renaming(operation: Operation) -> OperationState:
+    group = operation.group
+    if group is None or not group.is_present:
+        return OperationState.OVERTAKEN
+    if group.name == operation.wanted["name"]:
+        return OperationState.NOT_NEEDED
+    return OperationState.QUEUED if group.name == operation.before["name"] else OperationState.OVERTAKEN
+
+
+def _standing_of_deletion(operation: Operation) -> OperationState:
+    is_there = operation.group is not None and operation.group.is_present
+    return OperationState.QUEUED if is_there else OperationState.NOT_NEEDED
+
+
+_STANDING: dict[Verb, Callable[[Operation], OperationState]] = {
+    Verb.REMOVE: _standing_of_removal,
+    Verb.UPDATE: _standing_of_alteration,
+    Verb.CREATE_GROUP: _standing_of_creation,
+    Verb.RENAME_GROUP: _standing_of_renaming,
+    Verb.DELETE_GROUP: _standing_of_deletion,
+}
+
+
+# once confirmed
+
+
+def tell_mirror(
+    operation: Operation, there: RemoteParticipant | None, group: RemoteGroup | None, *, at: datetime
+) -> bool:
+    """Write what a remote confirmed, removals apart, which are grouped. False: the group has to be read to know."""
+    match operation.verb:
+        case Verb.ADD:
+            return _added(operation, there, at)
+        case Verb.UPDATE:
+            writer.put_rights(operation.participant_id or 0, wished_rights(operation), at=at)
+            return not wishes_fields(operation)
+        case Verb.CREATE_GROUP | Verb.RENAME_GROUP if group is not None:
+            pk = writer.put_group(operation.connection_id, group, at=at)
+            Operation.objects.filter(pk=operation.pk).update(group_id=pk)
+            operation.group_id = pk
+            return operation.verb == Verb.RENAME_GROUP
+        case Verb.DELETE_GROUP:
+            writer.group_deleted(operation.group_id or 0, at=at, operation_id=operation.pk)
+    return True
+
+
+def _added(operation: Operation, there: RemoteParticipant | None, at: datetime) -> bool:
+    if there is None or operation.group_id is None or operation.account_id is None:
+        return False
+    pk = writer.put_added(operation.group_id, there, account_id=operation.account_id, at=at, operation_id=operation.pk)
+    Operation.objects.filter(pk=operation.pk).update(participant_id=pk)
+    return True
