@@ -27,10 +27,10 @@ test: dev  ## All tests, on SQLite and, where one answers, PostgreSQL; ARGS="-k 
 	@exec $(BIN)/python tools/run_tests.py $(ARGS)
 
 test-crash: dev  ## The long form of the tests that kill processes
-	@LONG=1 exec $(BIN)/python tools/run_tests.py -m crash $(ARGS)
+	@exec env LONG=1 $(BIN)/python tools/run_tests.py -m crash $(ARGS)
 
 test-scale: dev  ## The long form of the tests with many rows
-	@LONG=1 exec $(BIN)/python tools/run_tests.py -m scale $(ARGS)
+	@exec env LONG=1 $(BIN)/python tools/run_tests.py -m scale $(ARGS)
 
 check: dev  ## Everything that can be said without running it
 	$(BIN)/ruff check .

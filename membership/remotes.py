@@ -1,8 +1,8 @@
 """A connection row becomes its provider: door, credential store and options put together."""
 
 import time
-from collections.abc import Callable, Mapping
-from datetime import timedelta
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
 from functools import cache
 from importlib import import_module
 from types import TracebackType
@@ -13,7 +13,7 @@ from django.utils import timezone
 from membership.audit import record
 from membership.errors import Reason
 from membership.models import Connection
-from membership.providers.base import Door, Provider, ProviderFactory
+from membership.providers.base import CredentialStore, Door, Provider, ProviderFactory
 from membership.providers.door import HttpDoor
 from membership.providers.errors import Throttled
 from membership.vocab import PROVIDERS, AuditAction
@@ -34,6 +34,17 @@ def provider_class(kind: str) -> type[Provider]:
     """What a provider says of itself without a connection: capabilities, options, secrets."""
     cls: type[Provider] = import_module(PROVIDERS[kind].path).PROVIDER
     return cls
+
+
+def recent_sign_ins(sign_ins: Iterable[float], now: datetime) -> list[float]:
+    """Those of the log-ins (epoch seconds) that still count."""
+    return sorted(at for at in sign_ins if at > (now - SIGN_INS_WITHIN).timestamp())
+
+
+def too_many_sign_ins(oldest: float, now: datetime) -> Throttled:
+    """What is raised instead of one log-in more: it could lock the account there."""
+    free_in_s = oldest + SIGN_INS_WITHIN.total_seconds() - now.timestamp()
+    return Throttled(Reason.SIGN_IN_TOO_OFTEN, pause_s=free_in_s, limit=SIGN_INS_AT_MOST)
 
 
 class Credentials:
@@ -58,10 +69,9 @@ class Credentials:
         now = timezone.now()
         with transaction.atomic():
             row = Connection.objects.select_for_update().get(pk=self._pk)
-            recent = [at for at in row.sign_ins if at > (now - SIGN_INS_WITHIN).timestamp()]
+            recent = recent_sign_ins(row.sign_ins, now)
             if len(recent) >= SIGN_INS_AT_MOST:
-                free_in_s = recent[0] + SIGN_INS_WITHIN.total_seconds() - now.timestamp()
-                raise Throttled(Reason.SIGN_IN_TOO_OFTEN, pause_s=free_in_s, limit=SIGN_INS_AT_MOST)
+                raise too_many_sign_ins(recent[0], now)
             row.sign_ins = [*recent, now.timestamp()]
             row.save(update_fields=["sign_ins"])
             self._record(how="log-in")
@@ -83,7 +93,8 @@ class Credentials:
 class Remote:
     """An open connection: its provider over its door. Close it, or use it as a context manager.
 
-    `within_s` shortens the time limit of each request, a reading's body included.
+    `within_s` shortens the time limit of each request, a reading's body included. `credentials` stand in for those of
+    the row, which is then only read.
     """
 
     def __init__(
@@ -92,6 +103,7 @@ class Remote:
         wrap: Callable[[Door], Door] = lambda door: door,
         *,
         within_s: float | None = None,
+        credentials: CredentialStore | None = None,
     ) -> None:
         self._http = HttpDoor(
             connection.base_url,
@@ -101,7 +113,7 @@ class Remote:
             pool_size=connection.concurrency,
         )
         self.provider: Provider = provider_module(connection.provider)(
-            wrap(self._http), Credentials(connection), connection.options, time.time
+            wrap(self._http), credentials or Credentials(connection), connection.options, time.time
         )
 
     def close(self) -> None:

@@ -11,13 +11,18 @@ from django.utils import timezone
 from membership.errors import Reason
 from membership.models import Connection, Reading
 from membership.operations.worker import Worker
-from membership.services import drafts, sessions
+from membership.services import drafts, link_proposals, sessions
 from membership.services.refresh import request_refresh
 from membership.vocab import ReadingState
 
 GIVE_UP_AFTER = timedelta(seconds=10)
 
-HOUSEKEEPING = (drafts.compile_ready, drafts.expire_drafts, sessions.close_counts)
+HOUSEKEEPING = (
+    drafts.compile_ready,
+    drafts.expire_drafts,
+    link_proposals.propose_after_readings,
+    sessions.close_counts,
+)
 """Done beside the lanes, about each half second; each says whether it did something."""
 
 

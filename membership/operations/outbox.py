@@ -117,7 +117,6 @@ def _first_of_each_subject(connection_id: int, candidates: Sequence[Operation], 
         Operation.objects.filter(
             connection_id=connection_id,
             subject__in={op.subject for op in candidates},
-            group_id__in={op.group_id for op in candidates},
             state__in=OperationState.open() - {OperationState.PLANNED},
         )
         .order_by("-pk")

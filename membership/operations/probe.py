@@ -14,7 +14,7 @@ from django.db import connection as database
 from membership.errors import NextStep, Reason
 from membership.models import Connection
 from membership.operations.pace import Bucket
-from membership.providers.base import CheckResult, Door, Reader, RemoteAnswer, RemoteCall
+from membership.providers.base import CheckResult, CredentialStore, Door, Reader, RemoteAnswer, RemoteCall
 from membership.providers.errors import OutcomeUnknown, ProviderError
 from membership.providers.wire import Origin
 from membership.remotes import Remote
@@ -36,13 +36,16 @@ class Probe:
     own_account_id: str = ""
 
 
-def probe(connection: Connection) -> Probe:
-    """Look at a system. Never raises a `ProviderError`: why it does not work is the answer."""
+def probe(connection: Connection, credentials: CredentialStore | None = None) -> Probe:
+    """Look at a system. Never raises a `ProviderError`: why it does not work is the answer.
+
+    With `credentials` the row need not be stored: nothing of it is written.
+    """
     if database.in_atomic_block:
         raise RuntimeError("A remote call inside a transaction: the database must never wait for a remote.")
     door = _Hasty(connection.rate_per_s)
     try:
-        with Remote(connection, wrap=door.around, within_s=ANSWER_WITHIN_S) as remote:
+        with Remote(connection, wrap=door.around, within_s=ANSWER_WITHIN_S, credentials=credentials) as remote:
             result = _check(remote)
     except ProviderError as error:
         return Probe(door.requests, error.reason.value, dict(error.params))

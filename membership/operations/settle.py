@@ -143,6 +143,10 @@ def _after_error(item: Attempt, operation: Operation, now: datetime) -> Step:
         step.not_before = now + timedelta(seconds=operation.connection.settle_s)
     if state == OperationState.REFUSED and item.said:
         step.params.setdefault("said", item.said)
+    if state == OperationState.REFUSED and operation.calls_done:
+        # Half done: what is there now is read before it is called so.
+        step.state, step.not_before = OperationState.IN_DOUBT, now
+        step.suspicion, step.suspicion_params = error.reason, step.params
     return step
 
 
@@ -163,6 +167,15 @@ def apply(steps: Sequence[Step], token: int, now: datetime, first: Sequence[reco
         step.operation.calls_done = step.calls_done if step.calls_done is not None else step.operation.calls_done
         step.operation.results = step.extra.get("results", step.operation.results)
     outbox.close_finished({step.operation.change_id for step in steps if step.state in OperationState.final()})
+
+
+def _put_read(operation: Operation, there: RemoteParticipant | None, now: datetime) -> None:
+    """Keep what was read back. What calls of the operation have done by then is owed to it."""
+    owed_to = operation.pk if operation.calls_done else None
+    if operation.participant_id:
+        writer.put_found(operation.participant_id, there, at=now, operation_id=owed_to)
+    elif operation.verb == Verb.ADD and there is not None and owed_to:
+        tell_mirror(operation, there, None, at=now)
 
 
 def _move(step: Step, now: datetime) -> None:
@@ -191,10 +204,8 @@ def _tell_mirror(steps: Sequence[Step], now: datetime) -> set[int | None]:
     for step in steps:
         operation = step.operation
         if step.state != OperationState.CONFIRMED:
-            if step.was_read and operation.participant_id:
-                writer.put_found(operation.participant_id, step.there, at=now)
-            if step.half_done and not step.was_read:
-                unclear.add(operation.group_id)
+            if step.was_read:
+                _put_read(operation, step.there, now)
         elif operation.verb != Verb.REMOVE and not tell_mirror(operation, step.there, step.group, at=now):
             unclear.add(operation.group_id)
     return unclear

@@ -1,11 +1,16 @@
 """Wishes become plans: ordered, guarded, hashed lists of operations.
 
-wishes    places that somebody wants ended, as the mirror has them
+wishes    what somebody wants, as values
+facts     what the mirror says of groups, accounts and places
+cases     wishes with those facts
+known     what guards have to know beyond them
 guards    what is left out of a plan, and why
 drafting  providers that can say their calls but send none
+calls     the calls that fulfil a case
 compile   wishes to the stored rows of a draft
 bulk      many rows at once
 hashing   what was shown is what is done
+stored    stored operations back to wishes
 standing  whether a stored plan is still what was shown, and still true
 places    whether it is known where an account takes part
 """

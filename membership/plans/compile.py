@@ -4,7 +4,7 @@ import json
 import secrets
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,18 +12,18 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from membership import conf
+from membership.errors import Reason
 from membership.models import Change, ChangeConnection, Connection, LeftOut, Operation, Participant
-from membership.plans import bulk, guards, hashing, wishes
-from membership.plans.drafting import drafter
-from membership.plans.guards import Refusal
-from membership.plans.wishes import Providers, Wish
+from membership.plans import bulk, guards, hashing
+from membership.plans.calls import calls_of
+from membership.plans.cases import Case, Providers, look_up
+from membership.plans.known import learn
+from membership.plans.wishes import Refusal, Remove, Wish
 from membership.providers.base import RemoteCall
-from membership.vocab import Verb
+from membership.providers.errors import Refused
 
 _text = json.JSONEncoder().encode
-
-WANTED_REMOVED = {"is_present": False}
-_WANTED_REMOVED_TEXT = _text(WANTED_REMOVED)
+_NO_SECRETS = Operation._meta.get_field("secrets").get_prep_value({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,30 +40,65 @@ class Plan:
 
     connections: Mapping[int, Connection]
     providers: Providers
-    kept: Sequence[Wish]
-    left_out: Sequence[tuple[Wish, Refusal]]
+    kept: Sequence[Case]
+    calls: Sequence[tuple[RemoteCall, ...]]
+    """Of each kept case."""
+    left_out: Sequence[tuple[Case, Refusal]]
 
     @property
     def people_count(self) -> int:
-        return len({wish.who for wish in self.kept})
+        return len({who for case in self.kept for who in case.people})
 
     @property
     def groups_count(self) -> int:
-        return len({wish.group_id for wish in self.kept})
+        return len({_group_key(case) for case in self.kept})
+
+
+def plan(wishes: Iterable[Wish]) -> Plan:
+    """Work out a plan of any verbs, guards applied. Reads only: no transaction needed."""
+    looked = look_up(wishes)
+    known = learn(looked)
+    cases = list(looked.cases)
+    while True:
+        refusals = guards.sift(cases, known)
+        calls, refused = _say(cases, refusals, looked.providers)
+        if not refused:
+            break
+        # What the provider itself refuses may have been what another case counted on: all are sifted again.
+        cases = [replace(case, refusal=refused.get(place, case.refusal)) for place, case in enumerate(cases)]
+    return Plan(
+        connections=looked.connections,
+        providers=looked.providers,
+        kept=[case for place, case in enumerate(cases) if place not in refusals],
+        calls=calls,
+        left_out=[(case, refusals[place]) for place, case in enumerate(cases) if place in refusals],
+    )
+
+
+def _say(
+    cases: Sequence[Case], refusals: Mapping[int, Refusal], providers: Providers
+) -> tuple[list[tuple[RemoteCall, ...]], dict[int, Refusal]]:
+    """The calls of all cases that are not left out, and what the provider would not say."""
+    calls: list[tuple[RemoteCall, ...]] = []
+    refused: dict[int, Refusal] = {}
+    for place, case in enumerate(cases):
+        if place in refusals:
+            continue
+        try:
+            said = calls_of(case, providers[case.connection_id])
+        except Refused as error:
+            refused[place] = Refusal(error.reason, error.params)
+            continue
+        if said:
+            calls.append(said)
+        else:
+            refused[place] = Refusal(Reason.ALREADY_SO)
+    return calls, refused
 
 
 def plan_removal(participants: QuerySet[Participant]) -> Plan:
     """Work out the removal of `participants`, guards applied. Reads only: no transaction needed."""
-    all_wishes = wishes.load(participants)
-    connections = Connection.objects.defer("secrets", "session").in_bulk({wish.connection_id for wish in all_wishes})
-    providers = {pk: drafter(connection) for pk, connection in connections.items()}
-    refusals = guards.sift(all_wishes, connections, providers)
-    return Plan(
-        connections=connections,
-        providers=providers,
-        kept=[wish for wish in all_wishes if wish.participant_id not in refusals],
-        left_out=[(wish, refusals[wish.participant_id]) for wish in all_wishes if wish.participant_id in refusals],
-    )
+    return plan(Remove(pk) for pk in participants.values_list("pk", flat=True))
 
 
 def compile_removal(change: Change, participants: QuerySet[Participant]) -> None:
@@ -105,24 +140,29 @@ def good_until(now: datetime) -> datetime:
     return now + timedelta(seconds=conf.plan_good_for_s())
 
 
+def _group_key(case: Case) -> tuple[str, int | str]:
+    return ("group", case.group.pk) if case.group else (f"new in {case.connection_id}", case.name)
+
+
 def _insert_operations(change: Change, plan: Plan) -> list[str]:
-    rows = [_operation(change, position, wish, plan) for position, wish in enumerate(plan.kept)]
+    said = zip(plan.kept, plan.calls, strict=True)
+    rows = [_operation(change, position, case, calls, plan) for position, (case, calls) in enumerate(said)]
     bulk.insert(Operation, rows)
     return [row["digest"] for row in rows]
 
 
-def _operation(change: Change, position: int, wish: Wish, plan: Plan) -> dict[str, Any]:
-    provider = plan.providers[wish.connection_id]
-    subject, before = wish.subject(provider), wish.before()
-    calls, salt = calls_json(provider.remove(wish.ref(provider))), secrets.token_hex(16)
+def _operation(change: Change, position: int, case: Case, said: Sequence[RemoteCall], plan: Plan) -> dict[str, Any]:
+    provider = plan.providers[case.connection_id]
+    subject, wanted, before = case.subject(provider), case.wanted(), case.before()
+    calls, salt = calls_json(said), secrets.token_hex(16)
     digest = hashing.digest_of(
         position=position,
-        connection_id=wish.connection_id,
-        provider=plan.connections[wish.connection_id].provider,
-        group=wish.group_remote_id,
-        verb=Verb.REMOVE.value,
+        connection_id=case.connection_id,
+        provider=plan.connections[case.connection_id].provider,
+        group=case.group.remote_id if case.group else None,
+        verb=case.verb.value,
         subject=subject,
-        wanted=WANTED_REMOVED,
+        wanted=wanted,
         before=before,
         calls=calls,
         salt=salt,
@@ -130,50 +170,55 @@ def _operation(change: Change, position: int, wish: Wish, plan: Plan) -> dict[st
     return {
         "change_id": change.pk,
         "position": position,
-        "connection_id": wish.connection_id,
-        "group_id": wish.group_id,
-        "participant_id": wish.participant_id,
-        "account_id": wish.account_id,
-        "verb": Verb.REMOVE.value,
+        "connection_id": case.connection_id,
+        "group_id": case.group_id,
+        "participant_id": case.participant_id,
+        "account_id": case.account_id,
+        "verb": case.verb.value,
         "subject": subject,
-        "subject_label": wish.label,
-        "wanted": _WANTED_REMOVED_TEXT,
+        "subject_label": case.label,
+        "wanted": _text(wanted),
         "before": _text(before),
         "calls": _text(calls),
+        "secrets": _encrypted(case.secrets) if case.secrets else _NO_SECRETS,
         "salt": salt,
         "digest": digest,
     }
+
+
+def _encrypted(values: Mapping[str, str]) -> Any:
+    return Operation._meta.get_field("secrets").get_prep_value(dict(values))
 
 
 def calls_json(calls: Iterable[RemoteCall]) -> list[dict[str, Any]]:
     return [call.to_json() for call in calls]
 
 
-def _insert_left_out(change: Change, left_out: Sequence[tuple[Wish, Refusal]]) -> list[str]:
+def _insert_left_out(change: Change, left_out: Sequence[tuple[Case, Refusal]]) -> list[str]:
     rows = [
         {
             "change_id": change.pk,
             "position": position,
-            "connection_id": wish.connection_id,
-            "group_id": wish.group_id,
-            "subject_label": wish.label,
+            "connection_id": case.connection_id,
+            "group_id": case.group_id,
+            "subject_label": case.label,
             "reason": refusal.reason.value,
             "reason_params": _text(dict(refusal.params)),
         }
-        for position, (wish, refusal) in enumerate(left_out)
+        for position, (case, refusal) in enumerate(left_out)
     ]
     bulk.insert(LeftOut, rows)
     return [
-        hashing.left_out_line(position, wish.connection_id, wish.group_id, refusal.reason)
-        for position, (wish, refusal) in enumerate(left_out)
+        hashing.left_out_line(position, case.connection_id, case.group_id, refusal.reason)
+        for position, (case, refusal) in enumerate(left_out)
     ]
 
 
 def _insert_parts(change: Change, plan: Plan, unknown: Mapping[int, Unknown]) -> None:
     """One part for every system that is touched, left out of, or not known: it also says who may see the change."""
-    of_connection: dict[int, list[Wish]] = defaultdict(list)
-    for wish in plan.kept:
-        of_connection[wish.connection_id].append(wish)
+    of_connection: dict[int, list[Case]] = defaultdict(list)
+    for case in plan.kept:
+        of_connection[case.connection_id].append(case)
     noted = {part.connection_id: part for part in ChangeConnection.objects.filter(change_id=change.pk)}
     ChangeConnection.objects.filter(change_id=change.pk).delete()
     not_known = {
@@ -183,13 +228,13 @@ def _insert_parts(change: Change, plan: Plan, unknown: Mapping[int, Unknown]) ->
     ChangeConnection.objects.bulk_create(_part(change, pk, of_connection[pk], not_known.get(pk)) for pk in concerned)
 
 
-def _part(change: Change, connection_id: int, kept: Sequence[Wish], unknown: Unknown | None) -> ChangeConnection:
-    read = [wish.group_read_at for wish in kept]
+def _part(change: Change, connection_id: int, kept: Sequence[Case], unknown: Unknown | None) -> ChangeConnection:
+    read = [case.group.read_at for case in kept if case.group]
     return ChangeConnection(
         change_id=change.pk,
         connection_id=connection_id,
         operations_count=len(kept),
-        groups_count=len({wish.group_id for wish in kept}),
+        groups_count=len({_group_key(case) for case in kept}),
         as_of=None if not read or None in read else min(at for at in read if at is not None),
         unknown_reason=unknown.reason if unknown else "",
         unknown_params=dict(unknown.params) if unknown else {},

@@ -127,7 +127,10 @@ def places(ids: Iterable[int]) -> dict[int, PlaceFacts]:
     found: dict[int, PlaceFacts] = {}
     for chunk in chunks(ids):
         rows = Participant.objects.filter(pk__in=chunk).order_by().values_list(*_PLACE_AND_ACCOUNT)
-        found.update((row[0], _place(row)) for row in rows)
+        for row in rows:
+            account_id = row[9]
+            account = None if account_id is None else AccountFacts(account_id, *row[10:])
+            found[row[0]] = _place(row, account)
     return found
 
 
@@ -150,7 +153,7 @@ def places_of(
                 rows = present.filter(account_id__in=chunk)
             for row in rows.values_list(*_PLACE):
                 account = by_name[row[1]] if rows_name_accounts else by_id[row[9]]
-                found[row[8], account.pk] = PlaceFacts(*row[:9], account)
+                found[row[8], account.pk] = _place(row, account)
     return found
 
 
@@ -163,10 +166,9 @@ def fields(ids: Iterable[int]) -> dict[int, tuple[Mapping[str, Any], frozenset[s
     return found
 
 
-def _place(row: tuple[Any, ...]) -> PlaceFacts:
-    account_id = row[9]
-    account = None if account_id is None else AccountFacts(account_id, *row[10:])
-    return PlaceFacts(*row[:9], account)
+def _place(row: tuple[Any, ...], account: AccountFacts | None) -> PlaceFacts:
+    pk, remote_id, label, is_member, is_manager, can_write, is_muted, is_present, group_id = row[:9]
+    return PlaceFacts(pk, remote_id, label, is_member, is_manager, can_write, is_muted, is_present, group_id, account)
 
 
 def chunks(ids: Iterable[int], size: int = IDS_PER_QUERY) -> Iterator[list[int]]:

@@ -3,179 +3,192 @@
 The order of `GUARDS` decides which reason is told when several hold.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
-
-from django.contrib.auth import get_user_model
-from django.db.models import QuerySet
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
 
 from membership.errors import Reason
-from membership.models import Connection, Group, Operation, Participant, Person, Presence
-from membership.plans.wishes import Providers, Wish, chunks
+from membership.plans.cases import Case
+from membership.plans.known import Known
+from membership.plans.wishes import RIGHTS, Refusal
 from membership.providers.ids import is_sendable_id
-from membership.vocab import ChangeState, OperationState, PresenceCause
+from membership.vocab import ConnectionState, Verb
+
+Refusals = dict[int, Refusal]
+"""`{place in the list of cases: why it is left out}`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why a wish is left out, with what its sentence needs."""
-
-    reason: Reason
-    params: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What guards have to know beyond the wishes themselves, asked for with few queries."""
-
-    providers: Providers
-    own_accounts: Mapping[int, str]  # {connection id: remote id}
-    asked: Mapping[tuple[int, str], int]  # {(group id, subject): the change that asks for it}
-    managers_staying: Mapping[int, int]  # {group id: managers that no open operation removes}
-    gone: Mapping[int, Mapping[str, Any]]  # {participant id: when it left, and how}
-    notes: Mapping[tuple[str, int], Mapping[str, Any]]  # {("person" or "group", id): by, at, note}
-
-
-def sift(wishes: Sequence[Wish], connections: Mapping[int, Connection], providers: Providers) -> dict[int, Refusal]:
-    """`{participant id: why it is left out}`. `wishes` in the order of the plan: the last manager in it stays."""
-    known = _learn(wishes, connections, providers)
-    refusals: dict[int, Refusal] = {}
-    staying = dict(known.managers_staying)
-    for wish in wishes:
-        refusal = next((found for guard in GUARDS if (found := guard(wish, known))), None)
-        if refusal is None and wish.is_manager:
-            if staying.get(wish.group_id, 0) <= 1:
-                refusal = Refusal(Reason.LAST_MANAGER)
-            else:
-                staying[wish.group_id] -= 1
-        if refusal is not None:
-            refusals[wish.participant_id] = refusal
+def sift(cases: Sequence[Case], known: Known) -> Refusals:
+    """Which of `cases` are left out. They come in the order of the plan: the last manager in it stays."""
+    refusals = {
+        place: refusal
+        for place, case in enumerate(cases)
+        if (refusal := case.refusal or next((found for guard in GUARDS if (found := guard(case, known))), None))
+    }
+    # Each round may leave out more, and what is left out may have been what another one counted on.
+    while _bar_partners(cases, refusals) or _keep_last_managers(cases, known, refusals):
+        pass
     return refusals
 
 
-def already_gone(wish: Wish, known: Known) -> Refusal | None:
-    if not wish.is_present:
-        return Refusal(Reason.ALREADY_GONE, known.gone.get(wish.participant_id, {}))
-    return None if wish.group_is_present else Refusal(Reason.GROUP_NOT_FOUND)
+def _bar_partners(cases: Sequence[Case], refusals: Refusals) -> bool:
+    """Leave out what belongs together with something that is left out. True: there was some."""
+    barred = {cases[place].together for place, refusal in refusals.items() if refusal.reason != Reason.ALREADY_SO} - {
+        None
+    }
+    new = [place for place, case in enumerate(cases) if case.together in barred and place not in refusals]
+    refusals.update((place, Refusal(Reason.MOVE_INCOMPLETE)) for place in new)
+    return bool(new)
 
 
-def already_asked(wish: Wish, known: Known) -> Refusal | None:
-    change = known.asked.get((wish.group_id, wish.subject(known.providers[wish.connection_id])))
-    return None if change is None else Refusal(Reason.ALREADY_ASKED, {"change": change})
+def _keep_last_managers(cases: Sequence[Case], known: Known, refusals: Refusals) -> bool:
+    """Leave out what would take a group's last manager. True: there was some.
 
-
-def own_account(wish: Wish, known: Known) -> Refusal | None:
-    own = known.own_accounts.get(wish.connection_id, "")
-    is_own = wish.account_is_own or (own and wish.account_ref(known.providers[wish.connection_id]) == own)
-    return Refusal(Reason.OWN_ACCOUNT) if is_own else None
-
-
-def person_protected(wish: Wish, known: Known) -> Refusal | None:
-    if not wish.person_is_protected or wish.person_id is None:
-        return None
-    return Refusal(Reason.PERSON_PROTECTED, known.notes.get(("person", wish.person_id), {}))
-
-
-def group_protected(wish: Wish, known: Known) -> Refusal | None:
-    if not wish.group_is_protected:
-        return None
-    return Refusal(Reason.GROUP_PROTECTED, known.notes.get(("group", wish.group_id), {}))
-
-
-def managed_elsewhere(wish: Wish, _known: Known) -> Refusal | None:
-    return Refusal(Reason.MANAGED_ELSEWHERE) if wish.group_managed_elsewhere else None
-
-
-def not_offered(wish: Wish, known: Known) -> Refusal | None:
-    return None if known.providers[wish.connection_id].capabilities.remove else Refusal(Reason.NOT_OFFERED)
-
-
-def id_not_sendable(wish: Wish, _known: Known) -> Refusal | None:
-    """One rule for all remotes: also where an id would travel in a body, an odd one may reach a URL behind it."""
-    ids = (wish.group_remote_id, wish.remote_id, wish.account_remote_id)
-    sendable = all(is_sendable_id(each) for each in ids if each is not None)
-    return None if sendable else Refusal(Reason.ID_NOT_SENDABLE)
-
-
-Guard = Callable[[Wish, Known], Refusal | None]
-GUARDS: tuple[Guard, ...] = (
-    already_gone,
-    already_asked,
-    own_account,
-    person_protected,
-    group_protected,
-    managed_elsewhere,
-    not_offered,
-    id_not_sendable,
-)
-
-
-def _learn(wishes: Sequence[Wish], connections: Mapping[int, Connection], providers: Providers) -> Known:
-    groups = sorted({wish.group_id for wish in wishes})
-    asked, leaving = _open_operations(groups)
-    return Known(
-        providers=providers,
-        own_accounts={pk: connection.own_account_id for pk, connection in connections.items()},
-        asked=asked,
-        managers_staying=_managers_staying(sorted({wish.group_id for wish in wishes if wish.is_manager}), leaving),
-        gone=_departures([wish.participant_id for wish in wishes if not wish.is_present]),
-        notes=_protections(
-            {wish.person_id for wish in wishes if wish.person_is_protected and wish.person_id is not None},
-            {wish.group_id for wish in wishes if wish.group_is_protected},
-        ),
-    )
-
-
-def _open_operations(groups: list[int]) -> tuple[dict[tuple[int, str], int], set[int]]:
-    """What confirmed changes still ask for in these groups, and the participants that they remove."""
-    asked: dict[tuple[int, str], int] = {}
-    leaving: set[int] = set()
-    for ids in chunks(groups):
-        rows = Operation.objects.filter(
-            group_id__in=ids, state__in=OperationState.open(), change__state__in=ChangeState.open()
-        ).values_list("group_id", "subject", "change_id", "participant_id")
-        for group_id, subject, change_id, participant_id in rows.order_by("pk"):
-            asked.setdefault((group_id, subject), change_id)
-            leaving.add(participant_id)
-    return asked, leaving
-
-
-def _managers_staying(groups: list[int], leaving: set[int]) -> dict[int, int]:
-    staying = dict.fromkeys(groups, 0)
-    for ids in chunks(groups):
-        rows = Participant.objects.filter(group_id__in=ids, is_manager=True, is_present=True)
-        for group_id, participant_id in rows.order_by().values_list("group_id", "pk"):
-            staying[group_id] += participant_id not in leaving
-    return staying
-
-
-def _departures(participants: list[int]) -> dict[int, dict[str, Any]]:
-    found: dict[int, dict[str, Any]] = {}
-    for ids in chunks(participants):
-        rows = Presence.objects.filter(participant_id__in=ids).exclude(until=None).order_by("until", "pk")
-        for participant_id, until, ended_by in rows.values_list("participant_id", "until", "ended_by"):
-            if until is None:
-                continue
-            found[participant_id] = {"at": until.isoformat(), "how": ended_by or PresenceCause.UNKNOWN.value}
+    Managers whom the same plan adds or makes count: they come first.
+    """
+    staying = Counter(known.managers_staying)
+    losing: dict[int, list[int]] = defaultdict(list)
+    for place, case in enumerate(cases):
+        if place in refusals or case.group_id is None:
+            continue
+        if case.is_gaining:
+            staying[case.group_id] += 1
+        elif case.is_losing:
+            losing[case.group_id].append(place)
+    found = False
+    for group_id, places in losing.items():
+        for place in places[max(0, staying[group_id] - 1) :]:
+            refusals[place] = Refusal(Reason.LAST_MANAGER)
+            found = True
     return found
 
 
-def _protections(persons: set[int], groups: set[int]) -> dict[tuple[str, int], dict[str, Any]]:
-    """By whom, when and why; names of users as they are now."""
-    marks: dict[tuple[str, int], tuple[int | None, datetime | None, str]] = {}
-    kinds: tuple[tuple[str, QuerySet[Any], set[int]], ...] = (
-        ("person", Person.objects.all(), persons),
-        ("group", Group.objects.all(), groups),
-    )
-    for kind, queryset, wanted in kinds:
-        for ids in chunks(sorted(wanted)):
-            columns = queryset.values_list("pk", "protected_by_id", "protected_at", "protected_note")
-            marks.update({(kind, pk): (by, at, note) for pk, by, at, note in columns.filter(pk__in=ids).order_by()})
-    users = get_user_model().objects.filter(pk__in={by for by, _, _ in marks.values() if by is not None})
-    names = {user.pk: user.get_username() for user in users} if marks else {}
-    return {
-        key: {"by": names.get(by, "") if by else "", "at": at.isoformat() if at else "", "note": note}
-        for key, (by, at, note) in marks.items()
-    }
+def gone(case: Case, known: Known) -> Refusal | None:
+    if case.place and not case.place.is_present:
+        return Refusal(Reason.ALREADY_GONE, known.gone.get(case.place.pk, {}))
+    if case.group and not case.group.is_present:
+        return Refusal(Reason.ALREADY_GONE if case.verb == Verb.DELETE_GROUP else Reason.GROUP_NOT_FOUND)
+    if case.verb == Verb.ADD and case.account and not case.account.is_present:
+        return Refusal(Reason.ACCOUNT_GONE)
+    return None
+
+
+def elsewhere(case: Case, _known: Known) -> Refusal | None:
+    """An account of another system cannot join a group of this one."""
+    joining = (*case.members, *((case.account,) if case.account else ()))
+    if all(account.connection_id == case.connection_id for account in joining):
+        return None
+    return Refusal(Reason.ACCOUNT_ELSEWHERE, {"system": case.connection_name})
+
+
+def retired(case: Case, known: Known) -> Refusal | None:
+    is_retired = known.connections[case.connection_id].state == ConnectionState.RETIRED
+    return Refusal(Reason.SYSTEM_RETIRED, {"system": case.connection_name}) if is_retired else None
+
+
+def already_asked(case: Case, known: Known) -> Refusal | None:
+    subject = case.subject(known.providers[case.connection_id])
+    if case.verb == Verb.CREATE_GROUP:
+        change = known.being_created.get((case.connection_id, subject))
+    else:
+        change = known.asked.get((case.group_id, subject)) or known.being_deleted.get(case.group_id)
+    return None if change is None else Refusal(Reason.ALREADY_ASKED, {"change": change})
+
+
+def already_so(case: Case, _known: Known) -> Refusal | None:
+    is_so = case.verb == Verb.RENAME_GROUP and case.group and case.group.name == case.name
+    return Refusal(Reason.ALREADY_SO) if is_so else None
+
+
+def own_account(case: Case, known: Known) -> Refusal | None:
+    if case.verb != Verb.REMOVE and not case.takes_rights:
+        return None
+    own = known.connections[case.connection_id].own_account_id
+    is_own = bool(case.account and case.account.is_own)
+    if is_own or (own and case.account_ref(known.providers[case.connection_id]) == own):
+        return Refusal(Reason.OWN_ACCOUNT)
+    return None
+
+
+def person_protected(case: Case, known: Known) -> Refusal | None:
+    account = case.account
+    if account is None or account.person_id is None or not account.person_is_protected:
+        return None
+    if case.verb != Verb.REMOVE and not case.takes_rights:
+        return None
+    return Refusal(Reason.PERSON_PROTECTED, known.notes.get(("person", account.person_id), {}))
+
+
+def somebody_protected_inside(case: Case, known: Known) -> Refusal | None:
+    name = known.protected_inside.get(case.group_id or 0) if case.verb == Verb.DELETE_GROUP else None
+    return None if name is None else Refusal(Reason.PROTECTED_INSIDE, {"name": name})
+
+
+def group_protected(case: Case, known: Known) -> Refusal | None:
+    if case.group is None or not case.group.is_protected:
+        return None
+    return Refusal(Reason.GROUP_PROTECTED, known.notes.get(("group", case.group.pk), {}))
+
+
+def managed_elsewhere(case: Case, _known: Known) -> Refusal | None:
+    return Refusal(Reason.MANAGED_ELSEWHERE) if case.group and case.group.managed_elsewhere else None
+
+
+def archived(case: Case, _known: Known) -> Refusal | None:
+    """Nobody joins an archived group; whoever is there may be changed and leave."""
+    is_archived = case.verb == Verb.ADD and case.group and case.group.archived
+    return Refusal(Reason.GROUP_ARCHIVED) if is_archived else None
+
+
+def not_offered(case: Case, known: Known) -> Refusal | None:
+    lacking = what_is_lacking(case, known)
+    if not lacking:
+        return None
+    label = known.connections[case.connection_id].provider_label
+    return Refusal(Reason.NOT_OFFERED, {"system": label, "what": lacking})
+
+
+def what_is_lacking(case: Case, known: Known) -> str:
+    """The verb, right or field that the remote cannot do; "" when it can do all of it."""
+    offered = known.providers[case.connection_id].capabilities
+    if case.verb == Verb.UPDATE:
+        doable = offered.rights | {field.key for field in offered.fields}
+        return next((name for name in case.values if name not in doable), "")
+    if not getattr(offered, case.verb.value):
+        return case.verb.value
+    if case.verb == Verb.ADD:
+        return next((name for name in RIGHTS if name in case.values and name not in offered.rights_on_add), "")
+    if case.members and not offered.members_on_create:
+        return "members_on_create"
+    return ""
+
+
+def id_not_sendable(case: Case, _known: Known) -> Refusal | None:
+    """One rule for all remotes: also where an id would travel in a body, an odd one may reach a URL behind it."""
+    named = (case.group, case.place, case.account, *case.members)
+    return None if all(is_sendable_id(row.remote_id) for row in named if row) else Refusal(Reason.ID_NOT_SENDABLE)
+
+
+def secret_lost(case: Case, _known: Known) -> Refusal | None:
+    """A plan made anew after its secret values were emptied."""
+    marked = [name for name, value in case.values.items() if isinstance(value, dict) and value.get("secret")]
+    is_lost = any(name not in case.secrets for name in marked)
+    return Refusal(Reason.VALUE_NOT_KEPT) if is_lost else None
+
+
+Guard = Callable[[Case, Known], Refusal | None]
+GUARDS: tuple[Guard, ...] = (
+    gone,
+    elsewhere,
+    retired,
+    already_asked,
+    already_so,
+    own_account,
+    person_protected,
+    somebody_protected_inside,
+    group_protected,
+    managed_elsewhere,
+    archived,
+    not_offered,
+    id_not_sendable,
+    secret_lost,
+)

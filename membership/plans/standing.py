@@ -1,8 +1,13 @@
 """Whether a stored plan is still what was shown, and still true."""
 
-from membership.models import Change, Connection, LeftOut, Operation
-from membership.plans import guards, hashing, wishes
-from membership.plans.drafting import drafter
+from collections.abc import Mapping
+from typing import Any
+
+from membership.models import Change, LeftOut, Operation
+from membership.plans import compile, hashing
+from membership.plans.cases import Case
+from membership.plans.compile import Plan
+from membership.plans.stored import COLUMNS, wishes_of
 
 
 def stored_hash(change: Change) -> str:
@@ -47,14 +52,23 @@ def stored_hash(change: Change) -> str:
 
 def overtaken_count(change: Change) -> int:
     """How many operations of a draft would not be planned as they are now: changed underneath, gone, or guarded."""
-    planned = Operation.objects.filter(change=change).order_by("position")
-    before = {pk: stored for pk, stored in planned.values_list("participant_id", "before") if pk is not None}
-    in_order = {participant_id: place for place, participant_id in enumerate(before)}
-    now = wishes.load_ids(in_order)
-    now.sort(key=lambda wish: in_order[wish.participant_id])
-    connections = Connection.objects.defer("secrets", "session").in_bulk({wish.connection_id for wish in now})
-    refusals = guards.sift(now, connections, {pk: drafter(connection) for pk, connection in connections.items()})
-    true_still = [
-        wish for wish in now if wish.before() == before[wish.participant_id] and wish.participant_id not in refusals
-    ]
-    return planned.count() - len(true_still)
+    rows = list(Operation.objects.filter(change=change).order_by("position").values(*COLUMNS, "subject", "before"))
+    now = compile.plan(wishes_of(rows))
+    found = {_key(case, now): case for case in now.kept}
+    true_still = [row for row in rows if _is_true(row, found.get(_row_key(row)))]
+    return len(rows) - len(true_still)
+
+
+_Key = tuple[str, int, int | None, str]
+
+
+def _key(case: Case, plan: Plan) -> _Key:
+    return (case.verb.value, case.connection_id, case.group_id, case.subject(plan.providers[case.connection_id]))
+
+
+def _row_key(row: Mapping[str, Any]) -> _Key:
+    return (row["verb"], row["connection_id"], row["group_id"], row["subject"])
+
+
+def _is_true(row: Mapping[str, Any], case: Case | None) -> bool:
+    return case is not None and case.before() == row["before"] and case.wanted() == row["wanted"]

@@ -158,7 +158,7 @@ class Provider(Protocol):
     def delete_group(self, group: GroupRef) -> tuple[RemoteCall, ...]: ...
 
     def fill(self, call: RemoteCall, values: Mapping[str, str]) -> RemoteCall:
-        """`call` with its slots filled: `rest_of_row` by reading the row now, the others from `values` (`{slot: value}`).
+        """`call` with its slots filled: `rest_of_row` by reading the row now, others from `values` (`{slot: value}`).
 
         A call without slots is returned as it is. Reads through the door, and writes nowhere. Raises what a reading
         raises, `NotFound` when the row is gone, `Refused(BAD_VALUE)` when `values` lack a slot.

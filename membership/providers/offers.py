@@ -1,10 +1,13 @@
 """Whether a wish is one that the remote offers: whoever plans has asked before, so a refusal here is a second wall."""
 
+import unicodedata
+
 from membership.errors import Reason
 from membership.providers.errors import Refused
 from membership.providers.types import Capabilities, Wanted
 
 RIGHTS = ("is_manager", "can_write", "is_muted")
+NOT_IN_A_LINE = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 
 def wished_rights(wanted: Wanted) -> dict[str, bool]:
@@ -40,8 +43,8 @@ def _require_rights(offered: frozenset[str], wanted: Wanted) -> None:
 
 
 def group_name(capabilities: Capabilities, name: str) -> str:
-    """The name as it is sent. Raises `Refused` when it is empty, too long, or more than one line."""
-    name = name.strip()
-    if not 1 <= len(name) <= capabilities.group_name_max or not name.isprintable():
+    """The name. Raises `Refused` when it is empty, too long, more than one line, or has blanks at its ends."""
+    is_line = not any(unicodedata.category(character) in NOT_IN_A_LINE for character in name)
+    if not 1 <= len(name) <= capabilities.group_name_max or name != name.strip() or not is_line:
         raise Refused(Reason.BAD_VALUE, key="name")
     return name

@@ -16,7 +16,7 @@ NEW_ID_SEGMENT = f"{{{NEW_ID}}}"
 
 
 def secret_mark() -> dict[str, Json]:
-    """Stands in the body of a planned call for a value that may not stand there. No text that is typed looks like it."""
+    """Stands in the body of a planned call for a value that may not stand there; no text looks like it."""
     return {"secret": True}
 
 

@@ -157,7 +157,7 @@ class AccountRef:
 
 @dataclass(frozen=True, slots=True)
 class ParticipantRef:
-    """A participant as calls name it: which row, whose (if known), on which lists and with which rights, as confirmed."""
+    """A participant as calls name it: which row, whose (if known), on which lists, with which rights as confirmed."""
 
     group: GroupRef
     remote_id: str

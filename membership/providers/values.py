@@ -30,6 +30,11 @@ def remote_id(value: Json) -> str:
     return value
 
 
+def is_id(value: Json) -> bool:
+    """Whether it is an id as text that can be stored."""
+    return isinstance(value, str) and 0 < len(value) <= ID_CHARS
+
+
 def row(value: Json) -> Mapping[str, Json]:
     """A JSON object. Raises `Incomplete` when it is something else."""
     if not isinstance(value, dict):

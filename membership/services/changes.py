@@ -13,10 +13,10 @@ from membership.models import Change, Operation
 from membership.operations import outbox
 from membership.operations.entries import operation_entry
 from membership.plans import standing
+from membership.services.again import draft_retry, recompile
 from membership.services.change_pages import number_to_type, recent_reasons
 from membership.services.drafts import change_entry, compile_ready, expire_drafts, make_stale
 from membership.services.progress import progress
-from membership.services.removal import draft_retry, recompile
 from membership.services.shell import audited, need_right, need_visible, refuse
 from membership.services.typed import clean
 from membership.vocab import AuditAction, Chain, ChangeState, OperationState, Right

@@ -1,6 +1,6 @@
 """Drafts: stored, compiled when what they wait for was read, and expired."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,8 @@ from membership.errors import Reason
 from membership.models import Account, Change, ChangeConnection, Participant, Reading, visible_to
 from membership.plans import compile as plan_compiler
 from membership.plans.compile import Plan, Unknown
+from membership.plans.wishes import Wish
+from membership.services.shell import refuse
 from membership.services.titles import title
 from membership.vocab import AuditAction, Chain, ChangeKind, ChangeState, ConnectionState, ReadingState
 
@@ -20,6 +22,28 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 EXPIRED_AT_ONCE = 100
+
+
+def draft(
+    kind: ChangeKind, wishes: Iterable[Wish], selection: Mapping[str, Any], *, actor: "User", **fields: Any
+) -> Change:
+    """Plan `wishes`, guards applied, and store the draft: the one road of every verb.
+
+    `selection` says what was selected, for people and for planning again; names that the title needs are added. The
+    caller has asked for the right and made sure that the actor sees all of it. Raises `ChangeRefused` when there is
+    nothing to plan.
+    """
+    plan = plan_compiler.plan(wishes)
+    if not plan.kept and not plan.left_out:
+        refuse(Reason.NOTHING_SELECTED)
+    said = {} if kind == ChangeKind.REMOVAL else _only_group(plan)
+    return store_draft(kind, {**selection, **said}, plan, actor=actor, **fields)
+
+
+def _only_group(plan: Plan) -> dict[str, str]:
+    """The name of the group, where there is one alone."""
+    groups = {case.group.pk: case.group.name or case.group.remote_id for case in plan.kept if case.group}
+    return {"group": next(iter(groups.values()))} if len(groups) == 1 else {}
 
 
 def store_draft(kind: ChangeKind, selection: Mapping[str, Any], plan: Plan, *, actor: "User", **fields: Any) -> Change:

@@ -152,14 +152,7 @@ def _join(joining: Joining, actor: "User", now: datetime) -> record.Entry:
     Account.objects.filter(Q(pk__in=[account.pk for account in joined]) | Q(person_id__in=merged)).update(person=person)
     _take_over_protection(person, joining.merged)
     _delete_unless_needed(joining.merged)
-    stayed = {account.pk for account in joining.accounts if account.person_id == person.pk}
-    for row in joining.proposals:
-        if row.second_id in stayed and row.first_id not in stayed:
-            row.first_id, row.second_id = row.second_id, row.first_id
-        row.state, row.decided_by_id, row.decided_at = ProposalState.ACCEPTED, actor.pk, now
-    LinkProposal.objects.bulk_update(
-        joining.proposals, ["first_id", "second_id", "state", "decided_by_id", "decided_at"]
-    )
+    _mark_accepted(joining.proposals, {account.pk for account in joining.accounts} - {a.pk for a in joined}, actor, now)
     return record.Entry(
         AuditAction.PERSON_LINKED,
         actor=actor,
@@ -175,6 +168,17 @@ def _join(joining: Joining, actor: "User", now: datetime) -> record.Entry:
             "merged": [each.name for each in joining.merged],
         },
     )
+
+
+def _mark_accepted(rows: Sequence[LinkProposal], stayed: set[int], actor: "User", now: datetime) -> None:
+    _of(rows).update(state=ProposalState.ACCEPTED, decided_by_id=actor.pk, decided_at=now)
+    for row in rows:
+        if row.second_id in stayed and row.first_id not in stayed:
+            _of([row]).update(first_id=row.second_id, second_id=row.first_id)
+
+
+def _of(rows: Sequence[LinkProposal]) -> QuerySet[LinkProposal]:
+    return LinkProposal.objects.filter(pk__in=[row.pk for row in rows])
 
 
 def _new_person(accounts: Sequence[Account], now: datetime) -> Person:
@@ -200,14 +204,9 @@ def _take_over_protection(person: Person, merged: Sequence[Person]) -> None:
 
 
 def _reject(rows: list[LinkProposal], actor: "User", now: datetime) -> tuple[int, list[record.Entry]]:
-    LinkProposal.objects.filter(pk__in=[row.pk for row in rows]).update(
-        state=ProposalState.REJECTED, decided_by_id=actor.pk, decided_at=now
-    )
-    labels = dict(
-        Account.objects.filter(pk__in={pk for row in rows for pk in (row.first_id, row.second_id)}).values_list(
-            "pk", "label"
-        )
-    )
+    _of(rows).update(state=ProposalState.REJECTED, decided_by_id=actor.pk, decided_at=now)
+    ids = {pk for row in rows for pk in (row.first_id, row.second_id)}
+    labels = dict(Account.objects.filter(pk__in=ids).values_list("pk", "label"))
     return len(rows), [
         record.Entry(
             AuditAction.PROPOSAL_REJECTED,
@@ -223,7 +222,7 @@ def _reject(rows: list[LinkProposal], actor: "User", now: datetime) -> tuple[int
 # taken back
 
 
-def _take_back(rows: list[LinkProposal], actor: "User", now: datetime) -> tuple[int, list[record.Entry]]:
+def _take_back(rows: list[LinkProposal], actor: "User", _now: datetime) -> tuple[int, list[record.Entry]]:
     entries = []
     for row in rows:
         person_ids = dict(
@@ -262,6 +261,7 @@ def _part(
     if person.is_protected:
         need_right(actor, Right.PROTECT)
     leaving = list(Account.objects.filter(pk__in=moved).order_by("pk"))
+    moved = {account.pk for account in leaving}
     reopened = list(
         _ties(person)
         .filter(Q(first_id__in=moved) ^ Q(second_id__in=moved))  # between those who leave and those who stay
@@ -270,7 +270,7 @@ def _part(
     new = Person.objects.create(name=leaving[0].label[:300] or person.name) if len(moved) > 1 else None
     Account.objects.filter(pk__in=moved).update(person=new)
     _open_again(reopened)
-    _drop_if_left_alone(person, made_at)
+    moved |= _drop_if_left_alone(person, made_at)
     return record.Entry(
         AuditAction.PERSON_UNLINKED,
         actor=actor,
@@ -291,15 +291,20 @@ def _open_again(proposal_ids: Sequence[int]) -> None:
     )
 
 
-def _drop_if_left_alone(person: Person, made_at: datetime | None) -> None:
-    """A person without accounts says nothing, nor does one who was made at `made_at` for a link that is gone."""
+def _drop_if_left_alone(person: Person, made_at: datetime | None) -> set[int]:
+    """A person without accounts says nothing, nor does one who was made at `made_at` for a link that is gone.
+
+    Returns the accounts that lose the person by it.
+    """
+    lost: set[int] = set()
     left = list(person.accounts.values_list("pk", flat=True)[:2])
     made_for_it = len(left) == 1 and person.created_at == made_at and not person.is_protected
     if made_for_it and not _is_referred_to(person):
         person.accounts.update(person=None)
-        left = []
+        left, lost = [], set(left)
     if not left and not person.is_protected:
         _delete_unless_needed([person])
+    return lost
 
 
 def _delete_unless_needed(people: Sequence[Person]) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import get_user_model
 from django.core.paginator import Page, Paginator
@@ -159,12 +159,11 @@ def system_page(row: Connection) -> SystemPage:
     )
     values = {**{field.key: field.default for field in kind.options}, **row.options}
     labels = {field.key: _(field.label) for field in kind.options}
-    secrets = cast("dict[str, str]", row.secrets)  # the column is text, its values are mappings
     secret_labels = {field.key: _(field.label) for field in kind.secrets}
     return SystemPage(
         readings=list(readings[:READINGS_SHOWN]),
         open_readings=sum(reading.state in ("wanted", "running") for reading in readings[:READINGS_SHOWN]),
-        secrets=[(label, bool(secrets.get(key))) for key, label in secret_labels.items()],
+        secrets=[(label, bool(row.secrets.get(key))) for key, label in secret_labels.items()],
         options=[(labels.get(key, key), value or "–") for key, value in values.items()],
         signed_in=bool(row.session),
         groups=groups["all"],
@@ -179,8 +178,8 @@ def facts(attributes: Mapping[str, Any]) -> Facts:
     return sorted(attributes.items())
 
 
-def set_or_not(secrets: object) -> SetOrNot:
-    return sorted((key, bool(value)) for key, value in cast("dict[str, str]", secrets).items())
+def set_or_not(secrets: Mapping[str, str]) -> SetOrNot:
+    return sorted((key, bool(value)) for key, value in secrets.items())
 
 
 def user_name(user_id: int | None) -> str:

@@ -58,7 +58,7 @@ def test_a_recent_reason_is_one_click_away(at_panel, operator):
     page.get_by_label("Select Trainer 00").check()
     page.get_by_role("button", name="Remove from group…").click()
     page.get_by_role("button", name="Left the club").click()
-    expect(page.get_by_label("Reason")).to_have_value("Left the club")
+    expect(page.get_by_role("textbox", name="Reason")).to_have_value("Left the club")
 
 
 def test_a_reason_is_asked_for_before_anything_is_sent(at_panel):

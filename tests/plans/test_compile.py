@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from membership.models import Change, ChangeConnection, LeftOut, Operation, Participant
 from membership.plans.compile import compile_removal
-from membership.plans.wishes import IDS_PER_QUERY
+from membership.plans.facts import IDS_PER_QUERY
 from membership.providers.base import RemoteCall
 from membership.vocab import ChangeKind, OperationState
 from tests import mirrored as m
@@ -65,7 +65,14 @@ def test_an_operation_says_who_what_and_under_which_precondition(three):
     row = three["inwendo"]
     assert (step.subject, step.subject_label, step.state) == ("account:4", "Ada", OperationState.PLANNED)
     assert step.wanted == {"is_present": False}
-    assert step.before == {"is_present": True, "is_member": True, "is_manager": False, "row": row.remote_id}
+    assert step.before == {
+        "is_present": True,
+        "is_member": True,
+        "is_manager": False,
+        "can_write": None,
+        "is_muted": None,
+        "row": row.remote_id,
+    }
     assert (step.participant_id, step.account_id, step.group_id) == (row.pk, row.account_id, row.group_id)
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from membership.errors import Reason
-from membership.providers.base import AccountRef, GroupRef, ParticipantRef, RemoteAnswer, Role, Verdict, Wanted
+from membership.providers.base import AccountRef, GroupRef, ParticipantRef, RemoteAnswer, Verdict, Wanted
 from tests.providers.remotes import MemoryStore
 
 ROOM, BOARD = GroupRef("1"), GroupRef("2")
@@ -14,9 +14,9 @@ def removal(club, provider=None):
     return club.outcome(call, provider)
 
 
-def addition(club, role=Role.MEMBER, **options):
+def addition(club, **options):
     provider = club.ask(**options)
-    [call] = provider.add(BOARD, AccountRef("1"), Wanted(role=role, name="Ada Lovelace"))
+    [call] = provider.add(BOARD, AccountRef("1"), Wanted(name="Ada Lovelace"))
     return club.outcome(call, provider)
 
 
@@ -90,9 +90,9 @@ def test_an_addition_is_confirmed_by_a_row_in_the_wanted_room(club):
 
 def test_an_addition_in_camel_case_says_the_same(club):
     club.state.switch(body_keys="camel")
-    assert addition(club, role=Role.MANAGER, body_style="camel") is Verdict.CONFIRMED
+    assert addition(club, body_style="camel") is Verdict.CONFIRMED
     [row] = club.state.live(2)
-    assert (row.person, row.room_admin, row.participant_type) == (1, True, "person")
+    assert (row.person, row.participant_type) == (1, "person")
 
 
 def test_a_body_that_the_tenant_does_not_understand_is_not_believed(club):
@@ -115,11 +115,6 @@ ADDITION_ANSWERS = [
 def test_what_an_answer_to_an_addition_proves(club, body, expected):
     club.fault("status", status=200, body=body)
     assert addition(club) == expected
-
-
-def test_a_right_that_was_not_given_is_looked_at(club):
-    club.fault("status", status=200, body=ADDED)
-    assert addition(club, role=Role.MANAGER) is Verdict.LOOK
 
 
 def test_a_refused_api_key_stops_the_connection(club):

@@ -2,7 +2,7 @@ import pytest
 
 from membership.errors import Reason
 from membership.providers import kaiten
-from membership.providers.base import AccountRef, GroupRef, ParticipantRef, RemoteAnswer, Role, Verdict, Wanted
+from membership.providers.base import AccountRef, GroupRef, ParticipantRef, RemoteAnswer, Verdict, Wanted
 from membership.providers.errors import Misconfigured
 from tests.providers.remotes import MemoryStore, outcome
 
@@ -105,7 +105,7 @@ def test_an_addition_names_the_user_by_number(company):
 
 
 def test_a_manager_is_added_to_both_lists(company):
-    calls = company.provider.add(DESIGN, AccountRef("4"), Wanted(role=Role.MANAGER))
+    calls = company.provider.add(DESIGN, AccountRef("4"), Wanted(is_manager=True))
     assert company.outcomes(calls) == [Verdict.CONFIRMED, Verdict.CONFIRMED]
     assert company.journal.written == ["POST /api/latest/groups/g-1/users", "POST /api/latest/groups/g-1/admins"]
 
@@ -163,14 +163,17 @@ def test_the_remotes_words_never_repeat_the_token(company):
 def test_a_check_tells_who_we_are_and_what_we_may_read(company):
     result = company.provider.check()
     assert result.own_account_id == "9"
-    assert dict(result.findings) == {"reads_groups": True, "reads_accounts": True, "writes_unknown": True}
+    seen = {"reads_groups": True, "reads_accounts": True, "reads_own_log": True, "writes_unknown": True}
+    assert dict(result.findings) == seen
     assert company.journal.written == []
 
 
 def test_a_check_of_a_weak_token_tells_what_it_may_not_read(company):
     company.state.change_user(9, own_permissions=0)
+    company.state.switch(audit_rights=False)
     result = company.provider.check()
-    assert dict(result.findings) == {"reads_groups": False, "reads_accounts": False, "writes_unknown": True}
+    seen = {"reads_groups": False, "reads_accounts": False, "reads_own_log": False, "writes_unknown": True}
+    assert dict(result.findings) == seen
 
 
 def test_a_check_names_a_wrong_token_and_a_wrong_address(company):

@@ -24,4 +24,8 @@ class Command(PanelCommand):
         )
 
     def handle(self, *args: Any, prepare: bool, demo: str, **options: Any) -> None:
-        installation.serve(self.stdout.write, prepare=prepare, demo=demo)
+        installation.serve(self.say, prepare=prepare, demo=demo)
+
+    def say(self, text: str) -> None:
+        self.stdout.write(text)
+        self.stdout.flush()  # into a pipe, too, at once

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from membership.errors import Reason
-from membership.providers import answers, strict_json, values, words
+from membership.providers import answers, offers, slots, values, words
 from membership.providers.base import (
     AccountRef,
     Ambiguous,
@@ -18,6 +18,7 @@ from membership.providers.base import (
     Door,
     GroupRef,
     Json,
+    OutsideEvent,
     ParticipantRef,
     Places,
     Reader,
@@ -27,13 +28,20 @@ from membership.providers.base import (
     RemoteGroup,
     RemoteParticipant,
     RemotePlace,
-    Role,
     Verdict,
     Wanted,
 )
 from membership.providers.checking import on_first_contact, works
 from membership.providers.errors import Incomplete, Misconfigured, NotFound, NotSignedIn, Refused
-from membership.providers.inwendo.fields import OPTIONS, SECRETS, room_ids
+from membership.providers.inwendo import bodies
+from membership.providers.inwendo.fields import EDITABLE, NEWER_EDITABLE, OPTIONS, SECRETS, room_id, room_ids
+from membership.providers.inwendo.judgement import (
+    ERROR_CODE,
+    by_error_code,
+    is_proven,
+    session_id,
+    with_header_message,
+)
 from membership.providers.inwendo.reading import PARTICIPANT, PEOPLE, ROOM, USERS, InwendoReadings
 from membership.providers.judging import judge_common, said
 from membership.providers.options import with_defaults
@@ -42,7 +50,6 @@ LOGINS = ("api", "logins")  # never ("api", "logins", "delete"): that removes th
 SESSIONS = ("api", "sessions")
 SESSION_HEADER = "x-session-token"
 API_KEY_HEADER = "x-iw-jwt-token"
-ERROR_CODE = "x-iw-error-code"
 
 # Undocumented answers to a write that may as well mean "already so".
 AMBIGUOUS = frozenset({400, 404, 409, 410, 422})
@@ -54,7 +61,17 @@ class Inwendo:
     kind = "inwendo"
     options = OPTIONS
     secrets = SECRETS
-    capabilities = Capabilities(places=Places.REMOTE, renewable=True, rows_name_accounts=False, lists_groups=False)
+    capabilities = Capabilities(
+        places=Places.REMOTE,
+        renewable=True,
+        rows_name_accounts=False,
+        lists_groups=False,
+        rights=frozenset(bodies.RIGHT_KEYS),
+        rights_on_add=frozenset(bodies.RIGHT_KEYS),
+        fields=EDITABLE,
+        looks_before_add=True,
+        tracks_groups=True,
+    )
 
     def __init__(
         self, door: Door, store: CredentialStore, options: Mapping[str, str], now: Callable[[], float]
@@ -64,7 +81,11 @@ class Inwendo:
         self._now = now
         self._options = with_defaults(OPTIONS, options)
         self._by_log_in = self._options["auth"] == "login"
-        self.capabilities = dataclasses.replace(self.capabilities, renewable=self._by_log_in)
+        self._style = bodies.Style(
+            is_camel=self._options["body_style"] == "camel", is_newer=self._options["put_body"] == "newer"
+        )
+        fields = (*NEWER_EDITABLE, *EDITABLE) if self._style.is_newer else EDITABLE
+        self.capabilities = dataclasses.replace(self.capabilities, renewable=self._by_log_in, fields=fields)
         named = (("iw-build-id", self._options["build_id"]), ("iw-package-id", self._options["package_id"]))
         self._client_ids = tuple((name, value) for name, value in named if value)
         self._readings = InwendoReadings(
@@ -77,17 +98,46 @@ class Inwendo:
     # calls
 
     def send(self, call: RemoteCall, *, send_before: float | None = None) -> RemoteAnswer:
+        slots.require_filled(call)
         return self._door.send(call, credentials=self._credentials(), send_before=send_before)
 
     def add(self, group: GroupRef, account: AccountRef, wanted: Wanted) -> tuple[RemoteCall, ...]:
-        """One new row. Source: vendor's reference page POST /api/chat/chatroom_participant.
+        """One new row, and where rights are wanted, an alteration of it.
 
-        `person` is not on that page, but nothing else there says who is meant: docs/providers/inwendo.md.
+        Source: vendor's reference page POST /api/chat/chatroom_participant. `person` is not on that page, but nothing
+        else there says who is meant: docs/providers/inwendo.md.
         """
-        make = camel_body if self._options["body_style"] == "camel" else documented_body
-        data = make(group, account, wanted, self._options["participant_type"])
+        offers.require_for_addition(self.capabilities, wanted)
+        data = bodies.addition(group, account, wanted, self._style, self._options["participant_type"])
         body = {"data": data}
-        return (RemoteCall("POST", PARTICIPANT, query=self._client_ids, body=body, headers=answers.JSON_BODY),)
+        added = RemoteCall("POST", PARTICIPANT, query=self._client_ids, body=body, headers=answers.JSON_BODY)
+        if wanted.is_manager is False:
+            wanted = dataclasses.replace(wanted, is_manager=None)  # what a new row is anyhow
+        changed = bodies.changes(wanted)
+        if not changed:
+            return (added,)
+        return (added, self._alteration(group, slots.NEW_ID_SEGMENT, changed, (slots.NEW_ID, slots.REST_OF_ROW)))
+
+    def update(self, participant: ParticipantRef, wanted: Wanted) -> tuple[RemoteCall, ...]:
+        """The whole row, written back with only the wanted keys changed: whether a shorter body empties the rest is
+        not documented. The plan holds what changes; the rest is read just before sending.
+
+        Source: vendor's reference page PUT /api/chat/chatroom_participant/{identifier}.
+        """
+        offers.require_for_update(self.capabilities, wanted)
+        rights = offers.wished_rights(wanted)
+        if not wanted.fields and all(getattr(participant, right) == value for right, value in rights.items()):
+            return ()
+        changed = bodies.changes(wanted)
+        secret = [slots.secret_slot(key) for key in changed if key in bodies.SECRET_KEYS]
+        return (self._alteration(participant.group, participant.remote_id, changed, (slots.REST_OF_ROW, *secret)),)
+
+    def _alteration(
+        self, group: GroupRef, row_id: str, changed: Mapping[str, Json], to_fill: tuple[str, ...]
+    ) -> RemoteCall:
+        body = {"data": bodies.alteration(group, changed, self._style)}
+        path = (*PARTICIPANT, row_id)
+        return RemoteCall("PUT", path, query=self._client_ids, body=body, headers=answers.JSON_BODY, slots=to_fill)
 
     def remove(self, participant: ParticipantRef) -> tuple[RemoteCall, ...]:
         """The row itself, no body.
@@ -95,6 +145,33 @@ class Inwendo:
         Source: vendor's reference page DELETE /api/chat/chatroom_participant/{identifier}.
         """
         return (RemoteCall("DELETE", (*PARTICIPANT, participant.remote_id), query=self._client_ids),)
+
+    # A room's page takes its list of participants, too, and may replace the members by it: it is never written to.
+    # No page documents how rooms are made or removed.
+
+    def create_group(self, name: str, members: Sequence[AccountRef] = ()) -> tuple[RemoteCall, ...]:
+        raise Refused(Reason.NOT_OFFERED)
+
+    def rename_group(self, group: GroupRef, name: str) -> tuple[RemoteCall, ...]:
+        raise Refused(Reason.NOT_OFFERED)
+
+    def delete_group(self, group: GroupRef) -> tuple[RemoteCall, ...]:
+        raise Refused(Reason.NOT_OFFERED)
+
+    def fill(self, call: RemoteCall, values: Mapping[str, str]) -> RemoteCall:
+        call = slots.with_new_id(call, values)
+        if slots.REST_OF_ROW not in call.slots:
+            return dataclasses.replace(call, slots=())
+        planned = call.body["data"]
+        secrets = slots.secret_values(call, values)
+        try:
+            room, row = self._readings.row_now(bodies.room_of(planned), call.path[-1])
+        except Incomplete as error:
+            if error.reason is Reason.WEAK_TOKEN:  # asking again will not help
+                raise Refused(Reason.FORBIDDEN, **error.params) from error
+            raise
+        data = bodies.whole_row(planned, secrets, room, row, self._style)
+        return dataclasses.replace(call, body={"data": data}, slots=())
 
     # judgement
 
@@ -109,8 +186,16 @@ class Inwendo:
         if answer.headers.get(ERROR_CODE) or not answer.body.strip():
             return Verdict.LOOK
         given = answers.body_object(answer)
-        proven = removal_is_proven(call, given) if call.method == "DELETE" else addition_is_proven(call, given)
-        return Verdict.CONFIRMED if proven else Verdict.LOOK
+        return Verdict.CONFIRMED if is_proven(call, given) else Verdict.LOOK
+
+    def added(
+        self, call: RemoteCall, answer: RemoteAnswer, group: GroupRef, account: AccountRef
+    ) -> RemoteParticipant | None:
+        """Never told: the answer does not say whose row it is."""
+        return None
+
+    def created(self, call: RemoteCall, answer: RemoteAnswer) -> RemoteGroup:
+        raise Refused(Reason.NOT_OFFERED)
 
     def said(self, answer: RemoteAnswer) -> str:
         """The remote's own words: the error header's messages, else the body's."""
@@ -169,6 +254,13 @@ class Inwendo:
 
     def places(self, account: AccountRef) -> Iterator[RemotePlace]:
         return self._readings.places(account)
+
+    def tracked_id(self, text: str) -> str | None:
+        return room_id(text)
+
+    def outside_events(self, since: float, until: float) -> Iterator[OutsideEvent]:
+        """Not told by the remote: `capabilities.tells_actor` is false."""
+        raise Refused(Reason.NOT_OFFERED)
 
     # signing in
 
@@ -245,77 +337,3 @@ class Inwendo:
         if not token:
             raise NotSignedIn(Reason.TOKEN_NOT_ACCEPTED)
         return {SESSION_HEADER if self._by_log_in else API_KEY_HEADER: token}
-
-
-def by_error_code(answer: RemoteAnswer) -> RemoteAnswer:
-    """The answer with the status that its error header says, if that is one of an error."""
-    code = answer.headers.get(ERROR_CODE, "").strip()
-    is_error = len(code) == 3 and code.isascii() and code.isdigit() and code[0] in "45"
-    return dataclasses.replace(answer, status=int(code)) if is_error else answer
-
-
-def with_header_message(answer: RemoteAnswer) -> RemoteAnswer:
-    """The answer with the messages of its error header, if it has some, in place of the body's."""
-    try:
-        messages = strict_json.loads(answer.headers.get("x-iw-error-json", "").encode("latin-1", "replace"))
-    except strict_json.NotStrictJson:
-        return answer
-    texts = [text for text in messages if isinstance(text, str) and text] if isinstance(messages, list) else []
-    return dataclasses.replace(answer, body="; ".join(texts).encode()) if texts else answer
-
-
-def removal_is_proven(call: RemoteCall, given: Mapping[str, Json]) -> bool:
-    """The answer is the row itself, now marked deleted."""
-    return values.flag(given, "deleted") is True and str(given.get("id", call.path[-1])) == call.path[-1]
-
-
-def addition_is_proven(call: RemoteCall, given: Mapping[str, Json]) -> bool:
-    """The answer is a living row in the wanted room, with the rights that were sent."""
-    sent = call.body["data"]
-    room = sent["chatroom"]["id"] if isinstance(sent["chatroom"], dict) else sent["chatroom"]
-    wants_rights = sent.get("room_admin", sent.get("roomAdmin", False))
-    return (
-        values.number(given, "id") is not None
-        and values.flag(given, "deleted") is not True
-        and str(values.inner(given, "chatroom").get("id")) == str(room)
-        and (not wants_rights or values.flag(given, "room_admin") is True)
-    )
-
-
-def documented_body(group: GroupRef, account: AccountRef, wanted: Wanted, participant_type: str) -> dict[str, Json]:
-    """Keys as on the reference page, and `person`."""
-    data: dict[str, Json] = {
-        "chatroom": {"id": values.as_number(group.remote_id)},
-        "person": values.as_number(account.remote_id),
-    }
-    if participant_type:
-        data["participant_type"] = participant_type
-    *first_names, last_name = wanted.name.split() or [""]
-    names = {"first_name": " ".join(first_names), "last_name": last_name}
-    data |= {key: name for key, name in names.items() if name}
-    if wanted.role is Role.MANAGER:
-        data["room_admin"] = True
-    return data
-
-
-def camel_body(group: GroupRef, account: AccountRef, wanted: Wanted, participant_type: str) -> dict[str, Json]:
-    """As the vendor's own tests write to sibling resources: camelCase, relations as bare ids."""
-    data: dict[str, Json] = {
-        "chatroom": values.as_number(group.remote_id),
-        "person": values.as_number(account.remote_id),
-    }
-    if participant_type:
-        data["participantType"] = participant_type
-    if wanted.role is Role.MANAGER:
-        data["roomAdmin"] = True
-    return data
-
-
-def session_id(given: Mapping[str, Json]) -> str:
-    """The session of a log-in that can be used. Raises `Misconfigured` when it cannot."""
-    if values.flag(given, "missing2fa") is True:
-        raise Misconfigured(Reason.SECOND_FACTOR_NEEDED)
-    session = values.text(given, "sessionid")
-    if values.flag(given, "valid") is False or not session:
-        raise Misconfigured(Reason.SIGN_IN_REFUSED)
-    return session

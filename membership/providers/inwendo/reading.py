@@ -1,8 +1,8 @@
 """What inwendo tells about rooms, people and participants, each list read to its proven end."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import AbstractContextManager, contextmanager
-from itertools import islice
+from itertools import chain, islice
 
 from membership.errors import Reason
 from membership.providers import answers, values
@@ -53,9 +53,9 @@ class InwendoReadings:
     # rooms
 
     def groups(self) -> Iterator[RemoteGroup]:
-        """The list of rooms, which no page documents; where it is not offered, the rooms of option `rooms`.
+        """The list of rooms, which no page documents, and those of option `rooms` that it does not name.
 
-        A tracked room that is gone is left out.
+        Where the list is not offered, only the latter. A tracked room that is gone is left out.
         """
         listed = self._pages(ROOM)
         try:
@@ -63,21 +63,26 @@ class InwendoReadings:
         except (Refused, Incomplete) as error:
             if not self._is_list_missing(error):
                 raise
-            yield from self._tracked_rooms()
+            if not self._rooms:
+                raise Incomplete(Reason.GROUPS_NOT_LISTED) from error
+            yield from self._tracked_rooms(frozenset())
             return
-        yield from map(parse.room, first)
-        for page in listed:
-            yield from map(parse.room, page)
+        seen: set[str] = set()
+        for page in chain([first], listed):
+            for room in map(parse.room, page):
+                seen.add(room.remote_id)
+                yield room
+        yield from self._tracked_rooms(seen)
 
     def _is_list_missing(self, error: ProviderError) -> bool:
         """Whether the error only means that the undocumented list is not there, or not for us."""
         missing = isinstance(error, NotFound) or error.params.get("status") == 405
         return missing or (error.reason is Reason.WEAK_TOKEN and bool(self._rooms))
 
-    def _tracked_rooms(self) -> Iterator[RemoteGroup]:
-        if not self._rooms:
-            raise Incomplete(Reason.GROUPS_NOT_LISTED)
+    def _tracked_rooms(self, seen: Set[str]) -> Iterator[RemoteGroup]:
         for room_id in self._rooms:
+            if room_id in seen:
+                continue
             try:
                 yield self.get_group(GroupRef(room_id))
             except NotFound:
@@ -98,6 +103,24 @@ class InwendoReadings:
                 yield reader
         except NotFound as error:
             raise NotFound(Reason.GROUP_NOT_FOUND, **error.params) from error
+
+    def row_now(self, group: GroupRef, row_id: str) -> tuple[Mapping[str, Json], Mapping[str, Json]]:
+        """(the room, one living row of it), as they are said. Raises `NotFound` when the row is gone.
+
+        From the room, where rows have all fields, whatever option `participants_from` says; the list has fewer.
+        """
+        with self._open_room(group) as reader:
+            room = values.row(answers.whole(reader))
+        if parse.row_id(room) != group.remote_id:
+            raise OutcomeUnknown(Reason.ANSWER_UNEXPECTED, status=200)
+        embedded = room.get("participants")
+        rows = embedded if isinstance(embedded, list) else []
+        found = next((row for row in rows if parse.row_id(row) == row_id), None)
+        if found is None and self._from_list:
+            found = next((row for row in self._listed(group) if parse.row_id(row) == row_id), None)
+        if found is None or parse.is_deleted(found):
+            raise NotFound(Reason.NOT_FOUND)
+        return room, values.row(found)
 
     # participants
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from membership.providers import values
-from membership.providers.base import Json, RemoteAccount, RemoteGroup, RemoteParticipant
+from membership.providers.base import Json, OutsideEvent, RemoteAccount, RemoteGroup, RemoteParticipant
 
 DEACTIVATED = 3  # `role` of a company user
 
@@ -83,3 +83,40 @@ def account(value: Json) -> RemoteAccount:
         delete_requested_at=values.instant(given, "delete_requested_at"),
         attributes=values.kept(given, ACCOUNT_ATTRIBUTES),
     )
+
+
+def event_id(value: Json) -> str:
+    return values.remote_id(values.row(value).get("id"))
+
+
+def event(value: Json) -> OutsideEvent | None:
+    """One line of the audit log; None for one without a time.
+
+    Who did it is written down with the line, so that it outlives the user. What `details` hold is not documented:
+    the usual names of a group's uid and a user's number are looked for.
+    """
+    given = values.row(value)
+    at = values.instant(given, "created")
+    if at is None:
+        return None
+    author, details = values.inner(given, "author"), values.inner(given, "details")
+    group, user = values.inner(details, "group"), values.inner(details, "user")
+    return OutsideEvent(
+        event_id=event_id(value),
+        at=at,
+        action=values.text(given, "action", values.TYPE_CHARS),
+        actor=values.text(author, "full_name") or values.text(given, "author_username"),
+        actor_id=_id(given.get("author_id"), author.get("id")),
+        group_id=_id(details.get("group_uid"), group.get("uid"), details.get("uid")),
+        account_id=_id(details.get("user_id"), user.get("id")),
+    )
+
+
+def _id(*candidates: Json) -> str | None:
+    """The first that is an id."""
+    for candidate in candidates:
+        if isinstance(candidate, str | int) and not isinstance(candidate, bool):
+            found = str(candidate)
+            if 0 < len(found) <= values.ID_CHARS:
+                return found
+    return None

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from membership.errors import Reason
-from membership.providers import answers, values, words
+from membership.providers import answers, offers, slots, values, words
 from membership.providers.base import (
     AccountRef,
     Ambiguous,
@@ -18,6 +18,7 @@ from membership.providers.base import (
     Door,
     GroupRef,
     Json,
+    OutsideEvent,
     ParticipantRef,
     Reader,
     RemoteAccount,
@@ -26,7 +27,6 @@ from membership.providers.base import (
     RemoteGroup,
     RemoteParticipant,
     RemotePlace,
-    Role,
     Verdict,
     Wanted,
 )
@@ -53,7 +53,14 @@ class Mudbase:
     kind = "mudbase"
     options = OPTIONS
     secrets = SECRETS
-    capabilities = Capabilities(renewable=True, tells_gone=False)
+    capabilities = Capabilities(
+        renewable=True,
+        tells_gone=False,
+        rights=frozenset({"is_manager"}),
+        rights_on_add=frozenset({"is_manager"}),
+        create_group=True,
+        members_on_create=True,
+    )
 
     def __init__(
         self, door: Door, store: CredentialStore, options: Mapping[str, str], now: Callable[[], float]
@@ -71,12 +78,22 @@ class Mudbase:
     # calls
 
     def send(self, call: RemoteCall, *, send_before: float | None = None) -> RemoteAnswer:
+        slots.require_filled(call)
         return self._door.send(call, credentials=self._credentials(), send_before=send_before)
 
     def add(self, group: GroupRef, account: AccountRef, wanted: Wanted) -> tuple[RemoteCall, ...]:
         """Source: vendor's reference page POST /api/chat/projects/{projectId}/chats/{chatId}/participants."""
-        role = parse.ADMIN if wanted.role is Role.MANAGER else "member"
+        offers.require_for_addition(self.capabilities, wanted)
+        role = parse.ADMIN if wanted.is_manager else parse.MEMBER
         return (self._participants_call("POST", group, {"userId": account.remote_id, "role": role}),)
+
+    def update(self, participant: ParticipantRef, wanted: Wanted) -> tuple[RemoteCall, ...]:
+        """Out, and in again with the other role: no page knows a change of role, nor what a second addition does."""
+        offers.require_for_update(self.capabilities, wanted)
+        if wanted.is_manager is None or wanted.is_manager == participant.is_manager:
+            return ()
+        wanted = Wanted(is_manager=wanted.is_manager)
+        return (*self.remove(participant), *self.add(participant.group, AccountRef(participant.remote_id), wanted))
 
     def remove(self, participant: ParticipantRef) -> tuple[RemoteCall, ...]:
         """A DELETE with a JSON body.
@@ -89,6 +106,29 @@ class Mudbase:
         path = (*self._chats, group.remote_id, "participants")
         return RemoteCall(method, path, body=dict(body), headers=answers.JSON_BODY)
 
+    def create_group(self, name: str, members: Sequence[AccountRef] = ()) -> tuple[RemoteCall, ...]:
+        """A chat of type "group", with our own account in it as the one who makes it.
+
+        Source: vendor's reference page POST /api/chat/projects/{projectId}/chats.
+        """
+        body = {
+            "name": offers.group_name(self.capabilities, name),
+            "type": "group",
+            "participants": [member.remote_id for member in members],
+        }
+        return (RemoteCall("POST", self._chats, body=body, headers=answers.JSON_BODY),)
+
+    def rename_group(self, group: GroupRef, name: str) -> tuple[RemoteCall, ...]:
+        raise Refused(Reason.NOT_OFFERED)
+
+    def delete_group(self, group: GroupRef) -> tuple[RemoteCall, ...]:
+        raise Refused(Reason.NOT_OFFERED)
+
+    def fill(self, call: RemoteCall, values: Mapping[str, str]) -> RemoteCall:
+        """Every call is whole as it was planned."""
+        slots.require_filled(call)
+        return call
+
     # judgement
 
     def judge(self, call: RemoteCall, answer: RemoteAnswer) -> Verdict:
@@ -98,8 +138,21 @@ class Mudbase:
         if not 200 <= answer.status < 300:
             raise Refused(Reason.REMOTE_SAID_NO, status=answer.status, said=self.said(answer))
         given = answers.body_object(answer)
-        proven = removal_is_proven(given) if call.method == "DELETE" else addition_is_proven(call, given)
+        if call.path == self._chats:
+            proven = creation_is_proven(call, given)
+        elif call.method == "DELETE":
+            proven = removal_is_proven(given)
+        else:
+            proven = participant_in_answer(call, given) is not None
         return Verdict.CONFIRMED if proven else Verdict.LOOK
+
+    def added(
+        self, call: RemoteCall, answer: RemoteAnswer, group: GroupRef, account: AccountRef
+    ) -> RemoteParticipant | None:
+        return participant_in_answer(call, answers.body_object(answer))
+
+    def created(self, call: RemoteCall, answer: RemoteAnswer) -> RemoteGroup:
+        return parse.chat(values.inner(answers.body_object(answer), "data"))
 
     def said(self, answer: RemoteAnswer) -> str:
         return said(self._scrubbed(answer))
@@ -158,6 +211,14 @@ class Mudbase:
 
     def places(self, account: AccountRef) -> Iterator[RemotePlace]:
         """Not told by the remote: `capabilities.places` is `MIRROR`."""
+        raise Refused(Reason.NOT_OFFERED)
+
+    def tracked_id(self, text: str) -> str | None:
+        """Chats cannot be tracked: those of our own account are listed, and no others can be read."""
+        return None
+
+    def outside_events(self, since: float, until: float) -> Iterator[OutsideEvent]:
+        """Not told by the remote: `capabilities.tells_actor` is false."""
         raise Refused(Reason.NOT_OFFERED)
 
     # signing in
@@ -239,14 +300,28 @@ def removal_is_proven(given: Mapping[str, Json]) -> bool:
     return given.get("message") == REMOVED and values.flag(given, "success") is not False and not given.get("error")
 
 
-def addition_is_proven(call: RemoteCall, given: Mapping[str, Json]) -> bool:
-    """The user stands among the participants of the answer, in the wanted role. Whether all are listed is unknown."""
+def participant_in_answer(call: RemoteCall, given: Mapping[str, Json]) -> RemoteParticipant | None:
+    """The user among the participants of the answer, in the wanted role. Whether all are listed is unknown."""
     rows = values.inner(given, "data").get("participants")
     if values.flag(given, "success") is False or not isinstance(rows, list):
-        return False
-    return any(
-        parse.user_id(row) == call.body["userId"] and isinstance(row, dict) and row.get("role") == call.body["role"]
-        for row in rows
+        return None
+    for row in rows:
+        is_wanted = isinstance(row, dict) and row.get("role") == call.body["role"]
+        if is_wanted and parse.user_id(row) == call.body["userId"]:
+            return parse.participant(row)
+    return None
+
+
+def creation_is_proven(call: RemoteCall, given: Mapping[str, Json]) -> bool:
+    """A chat with an id and the wanted name, and with everybody in it who was wanted."""
+    data = values.inner(given, "data")
+    rows = data.get("participants")
+    shown = {parse.user_id(row) for row in rows} if isinstance(rows, list) else set()
+    return (
+        values.flag(given, "success") is not False
+        and values.is_id(data.get("_id"))
+        and data.get("name") == call.body["name"]
+        and shown.issuperset(call.body["participants"])
     )
 
 

@@ -5,7 +5,7 @@ from membership.providers import values
 from membership.providers.base import Json, RemoteAccount, RemoteGroup, RemoteParticipant
 from membership.providers.errors import Incomplete
 
-ADMIN = "admin"
+ADMIN, MEMBER = "admin", "member"
 ID_KEYS = ("userId", "user", "_id", "id")
 OFF = ("suspended", "deactivated", "disabled")  # `accountStatus`; the list of values is open
 

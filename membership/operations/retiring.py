@@ -1,0 +1,44 @@
+"""What a retired system leaves behind in the outbox: its waiting operations are cancelled, its changes closed."""
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from membership.conf import ACT_ON_STEPS_PER_TRANSACTION as CHUNK
+from membership.errors import Reason
+from membership.models import Connection, Operation
+from membership.operations import outbox
+from membership.vocab import ChangeState, ConnectionState, OperationState
+
+
+def waiting_at(connection_id: int) -> QuerySet[Operation]:
+    """Operations of confirmed changes that have not begun, or wait for a decision."""
+    states = (OperationState.QUEUED, OperationState.FOREIGN)
+    confirmed = Q(state=OperationState.PLANNED, change__state__in=ChangeState.open())
+    return Operation.objects.filter(confirmed | Q(state__in=states), connection_id=connection_id)
+
+
+def withdraw(connection_id: int, *, limit: int = CHUNK) -> int:
+    """Cancel one chunk of what waits at a retired system. Returns how many: call it until 0."""
+    now = timezone.now()
+    with transaction.atomic():
+        row = Connection.objects.select_for_update().get(pk=connection_id)
+        if row.state != ConnectionState.RETIRED:
+            return 0
+        # The lane claims under the lock of the same row, and only while the system works: nothing slips through.
+        found = list(waiting_at(connection_id).order_by("pk").values_list("pk", "change_id")[:limit])
+        cancelled = Operation.objects.filter(pk__in=[pk for pk, _change in found]).update(
+            state=OperationState.CANCELLED,
+            outcome=Reason.SYSTEM_RETIRED,
+            outcome_params={"system": row.name},
+            settled_at=now,
+            secrets={},
+        )
+    outbox.close_finished({change_id for _pk, change_id in found})
+    return cancelled
+
+
+def sweep() -> bool:
+    """Go on with what a process that ended has left. True: there was something."""
+    retired = Connection.objects.filter(state=ConnectionState.RETIRED).values_list("pk", flat=True)
+    return sum(withdraw(pk) for pk in retired if waiting_at(pk).exists()) > 0

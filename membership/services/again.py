@@ -1,0 +1,91 @@
+"""Previews made anew, and what did not go through tried again: both from what was asked, as the mirror has it now."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from membership.errors import Reason
+from membership.models import Change, Operation
+from membership.plans.stored import COLUMNS, wishes_of
+from membership.plans.wishes import Remove, Update, Wish
+from membership.services import addition, drafts, removal, selecting
+from membership.services.shell import audited, need_right, need_visible, refuse
+from membership.vocab import ChangeKind, ChangeState, OperationState, Right, Verb
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+_TRIED_AGAIN = (OperationState.REFUSED, OperationState.OVERTAKEN, OperationState.CANCELLED)
+
+
+class _Again(Protocol):
+    def __call__(self, selection: Mapping[str, Any], *, actor: "User") -> Change: ...
+
+
+_FROM_SELECTION: Mapping[str, _Again] = {
+    ChangeKind.REMOVAL_EVERYWHERE: removal.again,
+    ChangeKind.ADDITION: addition.again,
+}
+"""Kinds whose selection says all of it. Of the others the rows that were planned are planned again."""
+
+
+@audited
+def draft_retry(change: Change, *, actor: "User") -> Change:
+    """Store a plan that tries again what was refused, overtaken or cancelled in `change`, as the mirror has it now."""
+    need_right(actor, Right.ACT)
+    change = _current(change, actor)
+    if change.confirmed_at is None:
+        refuse(Reason.NOTHING_TO_RETRY)
+    wishes = _stored(change, state__in=_TRIED_AGAIN)
+    if not wishes:
+        refuse(Reason.NOTHING_TO_RETRY)
+    selection = {"kind": "retry", "of": change.pk, "what": _what(change)}
+    return drafts.draft(ChangeKind.RETRY, wishes, selection, actor=actor, retry_of=change)
+
+
+@audited
+def recompile(change: Change, *, actor: "User") -> Change:
+    """Store a new plan of what a preview that can no longer be confirmed selected, as the mirror has it now.
+
+    The rows that were planned are planned again: a stored query is not run a second time.
+    """
+    need_right(actor, Right.ACT)
+    change = _current(change, actor)
+    if change.confirmed_at is not None or change.state not in (ChangeState.STALE, ChangeState.CANCELLED):
+        refuse(Reason.NOT_A_DRAFT)
+    once_more = _FROM_SELECTION.get(change.kind)
+    if once_more is not None:
+        return once_more(change.selection, actor=actor)
+    wishes = [*_stored(change), *_named(change)]
+    return drafts.draft(ChangeKind(change.kind), wishes, change.selection, actor=actor, retry_of=change.retry_of)
+
+
+def _current(change: Change, actor: "User") -> Change:
+    """The change as it is now: pages may hold an older one."""
+    need_visible(change, actor)
+    return Change.objects.get(pk=change.pk)
+
+
+def _stored(change: Change, **conditions: Any) -> list[Wish]:
+    rows = Operation.objects.filter(change=change, **conditions).order_by("position")
+    is_move = ChangeKind.MOVE in (change.kind, _what(change)["kind"])
+    # Values of secrets are fetched, and decrypted, only for the verb that has some.
+    plain = rows.exclude(verb=Verb.UPDATE).values(*COLUMNS)
+    return wishes_of([*plain, *rows.filter(verb=Verb.UPDATE).values(*COLUMNS, "secrets")], is_move=is_move)
+
+
+def _named(change: Change) -> list[Wish]:
+    """What was chosen by name gets another chance, where it was left out."""
+    ids = selecting.named_ids(change.selection)
+    if change.kind == ChangeKind.REMOVAL:
+        return [Remove(pk) for pk in ids]
+    if change.kind == ChangeKind.ALTERATION and "wanted" in change.selection:
+        return [Update(pk, change.selection["wanted"]) for pk in ids]
+    return []
+
+
+def _what(change: Change) -> dict[str, Any]:
+    """What the first try was: its kind, and what its title says."""
+    if change.kind == ChangeKind.RETRY:
+        return {"kind": ChangeKind.REMOVAL.value, **change.selection.get("what", {})}
+    names = ("wanted", "group", "label", "target", "bundle", "name", "edit", "system", "from")
+    return {"kind": change.kind, **{name: change.selection[name] for name in names if name in change.selection}}
