@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from membership.errors import Reason
 from membership.models import Connection, Reading
+from membership.operations import retiring
 from membership.operations.worker import Worker
 from membership.services import drafts, link_proposals, sessions
 from membership.services.refresh import request_refresh
@@ -21,6 +22,7 @@ HOUSEKEEPING = (
     drafts.compile_ready,
     drafts.expire_drafts,
     link_proposals.propose_after_readings,
+    retiring.sweep,
     sessions.close_counts,
 )
 """Done beside the lanes, about each half second; each says whether it did something."""

@@ -2,6 +2,7 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -145,6 +146,13 @@ def test_what_the_example_sets_is_a_setting():
     code = text_of("project/settings.py")
     named = re.findall(r"^#?([A-Z_]+)=", text_of(".env.example"), re.M)
     assert [name for name in named if f'"{name}"' not in code] == []
+
+
+def test_the_papers_have_the_floors_that_are_checked():
+    contracts = tomllib.loads(text_of("pyproject.toml"))["tool"]["importlinter"]["contracts"]
+    checked = [set(layer.split(" | ")) for layer in contracts[0]["layers"]]
+    drawn = re.findall(r"^ *[0-9]+  ([a-z_]+(?: \| [a-z_]+)*)", text_of("docs/architecture.md"), re.M)
+    assert [set(layer.split(" | ")) for layer in drawn] == checked
 
 
 PAPERS = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]

@@ -11,7 +11,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from membership.admin import filters
-from membership.admin.base import PanelAdmin, Request
+from membership.admin.base import PanelAdmin
+from membership.admin.requests import Request
 from membership.models import Account, Connection, visible_to
 from membership.services import pages, people, refresh, removal
 from membership.templatetags import cells

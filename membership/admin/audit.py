@@ -17,7 +17,8 @@ from django.utils.translation import gettext_lazy
 from unfold.views import ChangeList
 
 from membership.admin import filters
-from membership.admin.base import PanelAdmin, PanelChangeList, Request, visible_systems
+from membership.admin.base import PanelAdmin, PanelChangeList
+from membership.admin.requests import Request, visible_systems
 from membership.models import Account, AuditEntry, Change, Connection, Group, Participant, Person
 from membership.services import audit_log
 from membership.templatetags import cells
@@ -31,15 +32,6 @@ PAGES: dict[str, Any] = {
     "person": Person,
     "participant": Participant,
 }
-
-
-class ActionFilter(filters.Choice):
-    title = gettext_lazy("what")
-    parameter_name = "action"
-    options = tuple(AuditAction.choices)
-
-    def condition(self, value: str) -> Q | None:
-        return Q(action=value) if value in AuditAction.values else None
 
 
 class ChainFilter(filters.Choice):
@@ -105,7 +97,7 @@ class AuditEntryAdmin(PanelAdmin):
     page_template = "membership/audit/page.html"
     list_display = ("when", "what", "actor", "place")
     list_filter = (
-        ActionFilter,
+        filters.of_enum(gettext_lazy("what"), "action", "action", AuditAction),
         ChainFilter,
         Since,
         Until,

@@ -3,15 +3,13 @@
 The stock pages that add, edit and delete rows are closed: mirrored rows are changed by previews, the rest by services.
 """
 
-import re
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
-from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.functional import Promise
@@ -23,48 +21,15 @@ from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 from unfold.views import ChangeList
 
+from membership.admin.requests import ROW_ID, Request, refuse, visible_systems
 from membership.errors import MusterbookError, NotAllowed, Reason
-from membership.models import Connection, has_right, visible_to
-from membership.sentences import say
+from membership.models import has_right, visible_to
 from membership.services import inert
 from membership.templatetags import cells
 from membership.vocab import Right
 
-if TYPE_CHECKING:
-    from django.contrib.auth.models import User
-
-    class Request(HttpRequest):
-        """A request inside the panel: whoever gets so far has logged in."""
-
-        user: User
-else:
-    Request = HttpRequest
-
 Text = str | Promise
 ROWS = 50
-ROW_ID = re.compile(r"[0-9]{1,18}", re.ASCII)
-
-
-def visible_systems(request: HttpRequest) -> list[Connection]:
-    """The systems that the user may see, read once a request: for filters and for "as of"."""
-    found = getattr(request, "_panel_systems", None)
-    if found is None:
-        rows = Connection.objects.only("pk", "name", "provider", "read_at", "state")
-        found = list(visible_to(rows, request.user))
-        request._panel_systems = found  # type: ignore[attr-defined]
-    return found
-
-
-def refuse(request: HttpRequest, error: MusterbookError) -> None:
-    """Tell on the next page why nothing was done."""
-    messages.error(request, inert.inert(say(error)))
-
-
-def selection_of(request: HttpRequest, queryset: QuerySet) -> dict[str, Any]:
-    """What was selected on a list: the ids that were ticked, or the list's own query for "all that match"."""
-    if request.POST.get("select_across") == "1":
-        return {"kind": "query", "query": request.GET.urlencode(), "count": queryset.count()}
-    return {"kind": "ids", "ids": [int(pk) for pk in request.POST.getlist(ACTION_CHECKBOX_NAME)]}
 
 
 class PanelChangeList(ChangeList):  # type: ignore[misc]  # the theme is not typed

@@ -4,8 +4,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.core.paginator import Page, Paginator
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
@@ -14,48 +13,16 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from membership.admin import change_contexts as contexts
 from membership.admin import filters
-from membership.admin.base import ROW_ID, ROWS, PanelAdmin, Request
+from membership.admin.base import PanelAdmin
+from membership.admin.requests import ROW_ID, Request
 from membership.errors import BadValue, ChangeRefused, NotAllowed, Reason
-from membership.models import Change, Operation, Participant
+from membership.models import Change, Operation
 from membership.sentences import say
 from membership.services import change_pages, changes, titles
 from membership.templatetags import cells
-from membership.vocab import ChangeKind, ChangeState, OperationState, Right
-
-NEEDS_SHOWN = 20
-IN_ORDER = [
-    OperationState.CONFIRMED,
-    OperationState.NOT_NEEDED,
-    OperationState.REFUSED,
-    OperationState.FOREIGN,
-    OperationState.IN_DOUBT,
-    OperationState.OVERTAKEN,
-    OperationState.CANCELLED,
-    OperationState.RUNNING,
-    OperationState.QUEUED,
-    OperationState.PLANNED,
-]
-"""States as a progress bar and its tags show them: what is done first, what waits last."""
-POLITE = 200  # characters of a search that are looked at
-
-
-class StateFilter(filters.Choice):
-    title = gettext_lazy("state")
-    parameter_name = "state"
-    options = tuple(ChangeState.choices)
-
-    def condition(self, value: str) -> Q | None:
-        return Q(state=value) if value in ChangeState.values else None
-
-
-class KindFilter(filters.Choice):
-    title = gettext_lazy("kind")
-    parameter_name = "kind"
-    options = tuple(ChangeKind.choices)
-
-    def condition(self, value: str) -> Q | None:
-        return Q(kind=value) if value in ChangeKind.values else None
+from membership.vocab import ChangeKind, ChangeState, Right
 
 
 class MineFilter(filters.Choice):
@@ -80,7 +47,11 @@ class ChangeAdmin(PanelAdmin):
         "decide": Right.ACT,
     }
     list_display = ("what", "state_word", "who", "asked", "size")
-    list_filter = (StateFilter, KindFilter, MineFilter)
+    list_filter = (
+        filters.of_enum(gettext_lazy("state"), "state", "state", ChangeState),
+        filters.of_enum(gettext_lazy("kind"), "kind", "kind", ChangeKind),
+        MineFilter,
+    )
     search_fields = ("reason", "ticket", "=pk")
     search_help_text = gettext_lazy("Reason, ticket or number")
     list_select_related = ("requested_by",)
@@ -100,52 +71,8 @@ class ChangeAdmin(PanelAdmin):
     def page_context(self, request: Request, row: Change) -> dict[str, Any]:
         context: dict[str, Any] = {"may_act": self.has_act_permission(request), "crumb": _("no. %d") % row.pk}
         if row.confirmed_at is None:
-            return context | self._preview_context(request, row)
-        return context | self._live_context(row) | self._steps_context(request, row) | {"title": titles.title(row)}
-
-    def _preview_context(self, request: Request, row: Change) -> dict[str, Any]:
-        preview = change_pages.preview(row, actor=request.user)
-        as_of = [part.part.as_of for part in preview.parts if part.part.operations_count]
-        return {
-            "preview": preview,
-            "title": preview.question if row.state == ChangeState.DRAFT else preview.title,
-            "as_of": min((at for at in as_of if at), default=None),
-            "as_of_unknown": None in as_of,
-            "left_outs": Paginator(change_pages.left_outs(row), ROWS).get_page(request.GET.get("lp")),
-            "recent_reasons": change_pages.recent_reasons(request.user) if preview.may_confirm else [],
-            "back": self._back(row),
-            **self._steps_context(request, row),
-        }
-
-    def _back(self, row: Change) -> str:
-        """Where the selection came from."""
-        about = row.selection
-        if about.get("kind") == "query":
-            return f"{cells.listing(Participant)}?{about.get('query', '')}"
-        return cells.page(row.retry_of) if row.retry_of else cells.listing(Participant)
-
-    def _live_context(self, row: Change) -> dict[str, Any]:
-        needs = change_pages.needs_you(row)
-        progress = changes.progress(row)
-        failed = (OperationState.REFUSED, OperationState.OVERTAKEN, OperationState.CANCELLED)
-        is_open = row.state in ChangeState.open()
-        return {
-            "progress": progress,
-            "tallies": sorted(progress.tallies, key=lambda tally: IN_ORDER.index(tally.state)),
-            "done": progress.count(OperationState.CONFIRMED) + progress.count(OperationState.NOT_NEEDED),
-            "is_open": is_open,
-            "needs": list(needs[:NEEDS_SHOWN]),
-            "needs_count": progress.count(OperationState.FOREIGN) + progress.count(OperationState.REFUSED),
-            "may_retry": not is_open and any(progress.count(state) for state in failed),
-            "retries": list(row.retries.exclude(confirmed_at=None).order_by("pk")),
-        }
-
-    def _steps_context(self, request: Request, row: Change) -> dict[str, Any]:
-        search = request.GET.get("q", "").replace("\0", "")[:POLITE]
-        state = request.GET.get("state", "")
-        steps = change_pages.steps(row, search=search, state=state if state in OperationState.values else "")
-        shown: Page = Paginator(steps, ROWS).get_page(request.GET.get("p"))
-        return {"steps": shown, "search": search, "step_state": state, "step_states": OperationState.choices}
+            return context | contexts.preview(request, row) | contexts.steps(request, row)
+        return context | contexts.live(row) | contexts.steps(request, row) | {"title": titles.title(row)}
 
     # --- fragments that pages ask for every two seconds ---------------------------------------------------------------
     def live_view(self, request: Request, pk: int) -> HttpResponse:
@@ -156,11 +83,11 @@ class ChangeAdmin(PanelAdmin):
                 return TemplateResponse(request, "membership/changes/_reading.html", {"row": row, "preview": preview})
             return HttpResponse(headers={"HX-Refresh": "true"})
         context = {"row": row, "title": titles.title(row), "may_act": self.has_act_permission(request)}
-        return TemplateResponse(request, "membership/changes/_live.html", context | self._live_context(row))
+        return TemplateResponse(request, "membership/changes/_live.html", context | contexts.live(row))
 
     def steps_view(self, request: Request, pk: int) -> HttpResponse:
         row = self._fragment_row(request, pk)
-        context = {"row": row, "is_open": row.state in ChangeState.open(), **self._steps_context(request, row)}
+        context = {"row": row, "is_open": row.state in ChangeState.open(), **contexts.steps(request, row)}
         return TemplateResponse(request, "membership/changes/_steps.html", context)
 
     def _fragment_row(self, request: Request, pk: int) -> Change:
@@ -187,7 +114,7 @@ class ChangeAdmin(PanelAdmin):
     def do_throw_away(self, request: Request, row: Change) -> HttpResponse:
         changes.throw_away(row, actor=request.user)
         messages.info(request, format_html(_("The preview {} was thrown away. Nothing was done."), _titled(row)))
-        return HttpResponseRedirect(self._back(row))
+        return HttpResponseRedirect(contexts.back(row))
 
     def do_recompile(self, request: Request, row: Change) -> HttpResponse:
         return HttpResponseRedirect(cells.page(changes.recompile(row, actor=request.user)))

@@ -10,7 +10,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from membership.admin.base import PanelAdmin, Request
+from membership.admin.base import PanelAdmin
+from membership.admin.requests import Request
 from membership.models import Connection, has_right, visible_to
 from membership.services import connections, inert, pages, refresh
 from membership.templatetags import cells

@@ -1,25 +1,17 @@
 """Changed outside: what readings found that no change made here explains. Read-only."""
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy
 
 from membership.admin import filters
-from membership.admin.base import PanelAdmin, Request
+from membership.admin.base import PanelAdmin
+from membership.admin.requests import Request
 from membership.models import Drift
 from membership.templatetags import cells
 from membership.vocab import DriftKind
-
-
-class KindFilter(filters.Choice):
-    title = gettext_lazy("what")
-    parameter_name = "kind"
-    options = tuple(DriftKind.choices)
-
-    def condition(self, value: str) -> Q | None:
-        return Q(kind=value) if value in DriftKind.values else None
 
 
 @admin.register(Drift)
@@ -27,7 +19,11 @@ class DriftAdmin(PanelAdmin):
     is_mirrored = True
     lead = gettext_lazy("Differences that readings found and no change made here explains. Newest first.")
     list_display = ("what", "who", "where", "noticed")
-    list_filter = (filters.System, KindFilter, filters.identity(gettext_lazy("group"), "group", "group_id"))
+    list_filter = (
+        filters.System,
+        filters.of_enum(gettext_lazy("what"), "kind", "kind", DriftKind),
+        filters.identity(gettext_lazy("group"), "group", "group_id"),
+    )
     search_fields = ("label", "group__name")
     search_help_text = gettext_lazy("Person or group")
     list_select_related = ("connection", "group")

@@ -5,11 +5,12 @@ from typing import Any, ClassVar
 
 from django.contrib.admin import SimpleListFilter
 from django.contrib.admin.options import ModelAdmin
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, TextChoices
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from membership.admin.base import Text, visible_systems
+from membership.admin.base import Text
+from membership.admin.requests import visible_systems
 
 
 class Choice(SimpleListFilter):
@@ -96,3 +97,10 @@ def contains(title: Text, parameter: str, column: str) -> type[Contains]:
 
 def identity(title: Text, parameter: str, column: str) -> type[Identity]:
     return type("Identity", (Identity,), {"title": title, "parameter_name": parameter, "column": column})
+
+
+def of_enum(title: Text, parameter: str, column: str, choices: type[TextChoices]) -> type[Choice]:
+    """One of the values of an enum."""
+    where = {value: Q(**{column: value}) for value in choices.values}
+    fields = {"title": title, "parameter_name": parameter, "options": tuple(choices.choices), "where": where}
+    return type("OfEnum", (Choice,), fields)

@@ -11,7 +11,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from membership.admin import filters
-from membership.admin.base import ROW_ID, PanelAdmin, Request
+from membership.admin.base import PanelAdmin
+from membership.admin.requests import ROW_ID, Request
 from membership.errors import ChangeRefused, NotAllowed, Reason
 from membership.models import Group, Participant, visible_to
 from membership.services import pages, people, refresh, removal

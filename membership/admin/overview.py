@@ -6,7 +6,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from membership.admin.base import Request
+from membership.admin.requests import Request
 from membership.models import has_right
 from membership.services import inert
 from membership.services.overview import overview

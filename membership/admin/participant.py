@@ -11,7 +11,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from membership.admin import filters
-from membership.admin.base import PanelAdmin, Request, selection_of
+from membership.admin.base import PanelAdmin
+from membership.admin.requests import Request, selection_of
 from membership.models import Participant, visible_to
 from membership.services import pages, removal
 from membership.templatetags import cells

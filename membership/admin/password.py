@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 
-from membership.admin.base import Request
+from membership.admin.requests import Request
 from membership.services import users
 
 

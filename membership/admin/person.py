@@ -10,7 +10,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from membership.admin import filters
-from membership.admin.base import PanelAdmin, Request, visible_systems
+from membership.admin.base import PanelAdmin
+from membership.admin.requests import Request, visible_systems
 from membership.models import Account, Person, reached_ids, visible_to
 from membership.services import pages, people, removal
 from membership.templatetags import cells

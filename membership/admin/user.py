@@ -16,7 +16,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from membership.admin.base import PanelAdmin, Request, refuse, visible_systems
+from membership.admin.base import PanelAdmin
+from membership.admin.requests import Request, refuse, visible_systems
 from membership.errors import BadValue, ChangeRefused
 from membership.models import Connection, Reach
 from membership.services import roles, users

@@ -19,13 +19,14 @@ class TrialCredentials(Credentials):
         self.session: dict[str, str] = {}
         self.sign_ins: list[float] = []
         self._earlier = list(sign_ins)
+        self._is_stored = not row._state.adding
 
     def begin_renewal(self) -> bool:
         return False
 
     def note_sign_in(self) -> None:
         now = timezone.now()
-        if self._pk is not None:
+        if self._is_stored:
             super().note_sign_in()
         else:
             recent = recent_sign_ins([*self._earlier, *self.sign_ins], now)

@@ -1,13 +1,25 @@
 """Previews made anew, and what did not go through tried again: both from what was asked, as the mirror has it now."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from membership.errors import Reason
 from membership.models import Change, Operation
 from membership.plans.stored import COLUMNS, wishes_of
 from membership.plans.wishes import Remove, Update, Wish
-from membership.services import addition, drafts, removal, selecting
+from membership.services import (
+    addition,
+    bundles,
+    drafts,
+    groups,
+    matrix,
+    removal,
+    same_groups,
+    selecting,
+    transfer,
+    way_back,
+)
 from membership.services.shell import audited, need_right, need_visible, refuse
 from membership.vocab import ChangeKind, ChangeState, OperationState, Right, Verb
 
@@ -24,8 +36,19 @@ class _Again(Protocol):
 _FROM_SELECTION: Mapping[str, _Again] = {
     ChangeKind.REMOVAL_EVERYWHERE: removal.again,
     ChangeKind.ADDITION: addition.again,
+    ChangeKind.GROUP: groups.again,
+    ChangeKind.BUNDLE: partial(bundles.again, withdrawn=False),
+    ChangeKind.BUNDLE_WITHDRAWN: partial(bundles.again, withdrawn=True),
+    ChangeKind.SAME_GROUPS: same_groups.again,
+    ChangeKind.MATRIX: matrix.again,
+    ChangeKind.WAY_BACK: way_back.again,
 }
 """Kinds whose selection says all of it. Of the others the rows that were planned are planned again."""
+_FROM_ROWS: Mapping[str, _Again] = {
+    ChangeKind.MOVE: partial(transfer.again, keep=False),
+    ChangeKind.COPY: partial(transfer.again, keep=True),
+}
+"""Kinds whose selection says all of it where rows were chosen by name."""
 
 
 @audited
@@ -53,6 +76,8 @@ def recompile(change: Change, *, actor: "User") -> Change:
     if change.confirmed_at is not None or change.state not in (ChangeState.STALE, ChangeState.CANCELLED):
         refuse(Reason.NOT_A_DRAFT)
     once_more = _FROM_SELECTION.get(change.kind)
+    if selecting.named_ids(change.selection):
+        once_more = once_more or _FROM_ROWS.get(change.kind)
     if once_more is not None:
         return once_more(change.selection, actor=actor)
     wishes = [*_stored(change), *_named(change)]
@@ -87,5 +112,5 @@ def _what(change: Change) -> dict[str, Any]:
     """What the first try was: its kind, and what its title says."""
     if change.kind == ChangeKind.RETRY:
         return {"kind": ChangeKind.REMOVAL.value, **change.selection.get("what", {})}
-    names = ("wanted", "group", "label", "target", "bundle", "name", "edit", "system", "from")
+    names = ("do", "wanted", "group", "label", "target", "bundle", "name", "edit", "system", "from")
     return {"kind": change.kind, **{name: change.selection[name] for name in names if name in change.selection}}

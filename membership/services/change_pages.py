@@ -27,7 +27,8 @@ from membership.sentences import sentence
 from membership.services import titles
 from membership.services.inert import inert
 from membership.services.step_words import duration
-from membership.vocab import ChangeState, ConnectionState, OperationState, ReadingState, Right
+from membership.services.warnings import Warn, warnings
+from membership.vocab import ChangeKind, ChangeState, ConnectionState, OperationState, ReadingState, Right, Verb
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 RECENT_REASONS = 5
 _REASONS_LOOKED_AT = 100
 _NAMED_GROUPS = 5
+_ONLY_REMOVES = (ChangeKind.REMOVAL, ChangeKind.REMOVAL_EVERYWHERE, ChangeKind.BUNDLE_WITHDRAWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +70,12 @@ class Preview:
     question: str
     parts: Sequence[PreviewPart]
     notes: Sequence[Note]
+    warnings: Sequence[Warn]
+    """What is shown in red above all notes."""
     readings: Sequence[Reading]
     number_to_type: int | None
+    name_to_type: str
+    """The name of the group that is to be deleted; "" where nothing is deleted."""
     may_confirm: bool
 
     @property
@@ -83,6 +89,18 @@ def number_to_type(change: Change) -> int | None:
     return change.people_count if change.people_count > conf.type_number_above() else None
 
 
+def name_to_type(change: Change) -> str:
+    """The name of the group that has to be typed to have it deleted, as pages show it; "" where none is deleted."""
+    if change.kind not in _MAY_DELETE:
+        return ""
+    deleted = Operation.objects.filter(change=change, verb=Verb.DELETE_GROUP).order_by("position")
+    names = list(deleted.values_list("subject_label", flat=True)[:1])
+    return inert(names[0]) if names else ""
+
+
+_MAY_DELETE = (ChangeKind.GROUP, ChangeKind.RETRY, ChangeKind.WAY_BACK)
+
+
 def preview(change: Change, *, actor: "User") -> Preview:
     """What the preview of `change` says. The caller has made sure that the actor may see it."""
     parts = list(change.parts.select_related("connection").order_by("connection__name", "connection_id"))
@@ -93,18 +111,25 @@ def preview(change: Change, *, actor: "User") -> Preview:
         change=change,
         title=titles.title(change),
         question=titles.question(change),
-        parts=[_preview_part(part) for part in parts],
+        parts=[_preview_part(part, change) for part in parts],
         notes=_notes(change, parts, readings) if is_draft else [],
+        warnings=warnings(change) if is_draft else [],
         readings=readings,
         number_to_type=number_to_type(change) if ready else None,
+        name_to_type=name_to_type(change) if ready else "",
         may_confirm=ready and change.operations_count > 0 and has_right(actor, Right.ACT),
     )
 
 
-def _preview_part(part: ChangeConnection) -> PreviewPart:
+def _preview_part(part: ChangeConnection, change: Change) -> PreviewPart:
     system = part.connection
     count = part.operations_count
-    groups = ngettext("from %(count)d group in %(system)s", "from %(count)d groups in %(system)s", part.groups_count)
+    if change.kind in _ONLY_REMOVES:
+        groups = ngettext(
+            "from %(count)d group in %(system)s", "from %(count)d groups in %(system)s", part.groups_count
+        )
+    else:
+        groups = ngettext("in %(count)d group of %(system)s", "in %(count)d groups of %(system)s", part.groups_count)
     takes = _("about %(time)s at %(rate)g per second") % {
         "time": duration(count / system.rate_per_s),
         "rate": system.rate_per_s,

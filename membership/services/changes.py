@@ -1,5 +1,6 @@
 """What can be done with a change: confirm it, throw it away, cancel its rest, decide a step that others changed."""
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -14,8 +15,9 @@ from membership.operations import outbox
 from membership.operations.entries import operation_entry
 from membership.plans import standing
 from membership.services.again import draft_retry, recompile
-from membership.services.change_pages import number_to_type, recent_reasons
+from membership.services.change_pages import name_to_type, number_to_type, recent_reasons
 from membership.services.drafts import change_entry, compile_ready, expire_drafts, make_stale
+from membership.services.inert import inert
 from membership.services.progress import progress
 from membership.services.shell import audited, need_right, need_visible, refuse
 from membership.services.typed import clean
@@ -32,6 +34,7 @@ __all__ = [
     "decide_foreign",
     "draft_retry",
     "expire_drafts",
+    "name_to_type",
     "number_to_type",
     "progress",
     "recent_reasons",
@@ -55,11 +58,13 @@ def confirm_change(
     ticket: str = "",
     expected_hash: str,
     typed_number: int | str | None = None,
+    typed_name: str = "",
 ) -> Change:
     """Queue what the preview shows. Nothing is sent here: the worker makes the calls after commit.
 
     Whoever may act and see all of it may confirm: the entry "requested" names who did, "previewed" who drafted it.
-    `expected_hash` is that of the page that was shown.
+    `expected_hash` is that of the page that was shown; `typed_number` and `typed_name` answer its `number_to_type` and
+    `name_to_type`.
 
     Raises `ChangeRefused` or `BadValue`, and then nothing is queued. Where the plan's time has run out, or something
     changed underneath, the draft is stale from then on.
@@ -73,7 +78,7 @@ def confirm_change(
         _need_draft(draft)
         stale = _out_of_time(draft)
         if stale is None:
-            _need_answers(draft, said_why, typed_number)
+            _need_answers(draft, said_why, typed_number, typed_name)
             _need_unaltered(draft, expected_hash)
             stale = _overtaken(draft)
         if stale is None:
@@ -108,7 +113,7 @@ def _overtaken(draft: Change) -> dict[str, Any] | None:
     return {"why": "changed", "count": count} if count else None
 
 
-def _need_answers(draft: Change, reason: str, typed_number: int | str | None) -> None:
+def _need_answers(draft: Change, reason: str, typed_number: int | str | None, typed_name: str) -> None:
     if not draft.operations_count:
         refuse(Reason.NOTHING_TO_DO)
     if not reason:
@@ -116,6 +121,14 @@ def _need_answers(draft: Change, reason: str, typed_number: int | str | None) ->
     number = number_to_type(draft)
     if number is not None and str(typed_number if typed_number is not None else "").strip() != str(number):
         refuse(Reason.NUMBER_NOT_TYPED, number=number)
+    name = name_to_type(draft)
+    if name and _plain(typed_name) != _plain(name):
+        refuse(Reason.NAME_NOT_TYPED, name=name)
+
+
+def _plain(name: str) -> str:
+    """A name as two people type it alike: one form of each letter, single blanks."""
+    return " ".join(unicodedata.normalize("NFC", inert(name)).split())
 
 
 def _need_unaltered(draft: Change, expected_hash: str) -> None:

@@ -1,7 +1,7 @@
 """What may be typed for a system. Each function returns the value to store, or raises `BadValue` with a sentence."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -34,6 +34,10 @@ def name(text: str) -> str:
     return text
 
 
+def name_is_taken() -> str:
+    return _("it is the name of another system")
+
+
 def url(text: str) -> str:
     text = text.strip().rstrip("/")
     if len(text) > 500 or not is_address(text):
@@ -58,31 +62,43 @@ def secrets(kind: str, present: Mapping[str, str], given: Mapping[str, str]) -> 
 
 
 def _checked(kind: str, fields: Any, present: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
-    known = {field.key: field for field in fields}
-    for key, value in given.items():
+    known = {field.key for field in fields}
+    for key in given:
         if key not in known:
             raise _wrong(
                 key,
                 _("%(kind)s knows %(keys)s")
-                % {"kind": PROVIDERS[kind].label, "keys": ", ".join(known) or _("no such setting")},
+                % {
+                    "kind": PROVIDERS[kind].label,
+                    "keys": ", ".join(field.key for field in fields) or _("no such setting"),
+                },
             )
-        _check(known[key], value)
+    for key, why in problems(fields, present, given):
+        raise _wrong(key, why)
+    return {key: value for key, value in {**present, **given}.items() if value}
+
+
+def problems(fields: Any, present: Mapping[str, str], given: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """What is wrong with the options or secrets `given`, put over those `present`: `(key, why)` each."""
     merged = {key: value for key, value in {**present, **given}.items() if value}
-    for key, field in known.items():
-        if field.required and not merged.get(key) and not field.default:
-            raise _wrong(key, _("it is needed"))
-    return merged
+    for field in fields:
+        why = _why_not(field, given.get(field.key, ""))
+        if why:
+            yield field.key, why
+        elif field.required and not merged.get(field.key) and not field.default:
+            yield field.key, _("it is needed")
 
 
-def _check(field: Any, value: str) -> None:
+def _why_not(field: Any, value: str) -> str:
     if not value:
-        return
+        return ""
     if len(value) > LONGEST_VALUE:
-        raise _wrong(field.key, _("it is too long"))
+        return _("it is too long")
     if field.choices and value not in field.choices:
-        raise _wrong(field.key, _("it must be one of %(choices)s") % {"choices": ", ".join(field.choices)})
+        return _("it must be one of %(choices)s") % {"choices": ", ".join(field.choices)}
     if field.check is not None and field.check(value) is not None:
-        raise _wrong(field.key, _("it has characters that cannot be sent, or blanks at its ends"))
+        return _("it has characters that cannot be sent, or blanks at its ends")
+    return ""
 
 
 def shown(kind: str, stored: Mapping[str, str]) -> dict[str, str]:

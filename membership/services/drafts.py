@@ -90,7 +90,7 @@ def change_entry(
         action,
         actor=actor,
         change_id=change.pk,
-        person_id=about.get("id") if about.get("kind") == "person" else None,
+        person_id=about.get("id") if about.get("kind") in ("person", "matrix") else None,
         account_id=about.get("id") if about.get("kind") == "account" else None,
         outcome=outcome,
         data={

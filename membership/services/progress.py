@@ -12,7 +12,7 @@ from membership.models import Change, Connection, Operation
 from membership.sentences import sentence
 from membership.services.inert import inert
 from membership.services.step_words import duration, seconds
-from membership.vocab import ChangeState, ConnectionState, OperationState
+from membership.vocab import ChangeKind, ChangeState, ConnectionState, OperationState
 
 _WAITING = (OperationState.PLANNED, OperationState.QUEUED)
 _SENT_SOON = (*_WAITING, OperationState.RUNNING)
@@ -95,7 +95,7 @@ def progress(change: Change) -> Progress:
         total=sum(all_counts.values()),
         finished=sum(all_counts.values()) - remaining,
         tallies=tuple(
-            Tally(state.value, all_counts[state], _tally_word(state, all_counts[state]))
+            Tally(state.value, all_counts[state], _tally_word(change, state, all_counts[state]))
             for state in OperationState
             if all_counts[state]
         ),
@@ -106,8 +106,9 @@ def progress(change: Change) -> Progress:
     )
 
 
-def _tally_word(state: OperationState, count: int) -> str:
-    word = _("already gone") if state == OperationState.NOT_NEEDED else str(state.label)
+def _tally_word(change: Change, state: OperationState, count: int) -> str:
+    only_removes = change.kind in (ChangeKind.REMOVAL, ChangeKind.REMOVAL_EVERYWHERE, ChangeKind.BUNDLE_WITHDRAWN)
+    word = _("already gone") if state == OperationState.NOT_NEEDED and only_removes else str(state.label)
     return _("%(count)d %(state)s") % {"count": count, "state": word}
 
 

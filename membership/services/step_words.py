@@ -1,7 +1,6 @@
-"""Steps and their outcomes in words.
+"""How steps stand, their calls, and what is left out, in words. What a step does is said in `step_sentences`.
 
-Labels come out inert, but not escaped: templates do that. Where names of both directions stand side by side, pages use
-`step_html`, which isolates each.
+Labels come out inert, but not escaped: templates do that.
 """
 
 import json
@@ -13,8 +12,6 @@ from urllib.parse import quote, urlencode
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.formats import date_format
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -22,9 +19,22 @@ from membership.errors import Reason
 from membership.models import LeftOut, Operation
 from membership.sentences import sentence
 from membership.services.inert import inert
-from membership.vocab import ConnectionState, OperationState, PresenceCause
+from membership.services.step_sentences import step_markup, step_text, today_there
+from membership.vocab import ConnectionState, OperationState, PresenceCause, Verb
 
-_STEP = gettext_lazy("{person} leaves {group} in {system}")
+__all__ = [
+    "Outcome",
+    "call_lines",
+    "day",
+    "duration",
+    "left_out_sentence",
+    "not_needed_word",
+    "outcome",
+    "seconds",
+    "step_markup",
+    "step_text",
+    "today_there",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,22 +60,6 @@ _TONES: dict[str, str] = {
 }
 
 
-def step_sentence(person: str, group: str, system: str) -> str:
-    """One sentence of plain text: "PERSON leaves GROUP in SYSTEM"."""
-    return str(_STEP).format(person=inert(person), group=inert(group), system=inert(system))
-
-
-def step_html(person: str, group: str, system: str) -> SafeString:
-    """The same for a page: escaped, each label isolated, so that no name turns the sentence around."""
-    labels = {"person": person, "group": group, "system": system}
-    return format_html(str(_STEP), **{key: format_html("<bdi>{}</bdi>", inert(text)) for key, text in labels.items()})
-
-
-def labels_of(operation: Operation) -> tuple[str, str, str]:
-    """Person, group and system of a step. Its group and connection should be loaded."""
-    return operation.subject_label, operation.group.name if operation.group else "", operation.connection.name
-
-
 def outcome(operation: Operation, now: datetime) -> Outcome:
     """How a step stands, in words. Its connection should be loaded."""
     state = OperationState(operation.state)
@@ -77,8 +71,15 @@ def _word(operation: Operation, state: OperationState) -> str:
     if state == OperationState.REFUSED:
         return _("%(system)s said no") % {"system": operation.connection.provider_label}
     if state == OperationState.NOT_NEEDED:
-        return _("already gone")
+        return not_needed_word(operation.verb)
     return str(state.label)
+
+
+def not_needed_word(verb: str) -> str:
+    """How it is said that nothing had to be sent."""
+    if verb in (Verb.REMOVE, Verb.DELETE_GROUP):
+        return _("already gone")
+    return _("already there") if verb == Verb.ADD else str(OperationState.NOT_NEEDED.label)
 
 
 def _reason(operation: Operation) -> str:
@@ -153,16 +154,6 @@ def duration(length_s: float) -> str:
     return _("%(count).1f h") % {"count": length_s / 3600}
 
 
-def today_there(operation: Operation) -> str:
-    """What the person was there when the plan was compiled: "manager, member"."""
-    words = []
-    if operation.before.get("is_manager"):
-        words.append(_("manager"))
-    if operation.before.get("is_member"):
-        words.append(_("member"))
-    return ", ".join(words)
-
-
 def call_lines(operation: Operation) -> list[str]:
     """The calls as they go out, one a line: method, path, query, body. Credentials are no part of a plan."""
     return [inert(_call_line(call)) for call in operation.calls]
@@ -178,10 +169,24 @@ def _call_line(call: dict[str, Any]) -> str:
 
 # what is left out
 
+_CANNOT: dict[str, Any] = {
+    Verb.ADD: gettext_lazy("add anybody"),
+    Verb.REMOVE: gettext_lazy("remove anybody"),
+    Verb.CREATE_GROUP: gettext_lazy("create groups"),
+    Verb.RENAME_GROUP: gettext_lazy("rename groups"),
+    Verb.DELETE_GROUP: gettext_lazy("delete groups"),
+    "members_on_create": gettext_lazy("give a new group members at once: add them when it is there"),
+    "is_manager": gettext_lazy("make anybody a manager, or the other way round"),
+    "can_write": gettext_lazy("allow or forbid anybody to write"),
+    "is_muted": gettext_lazy("mute anybody"),
+}
+
 
 def left_out_sentence(left_out: LeftOut) -> str:
     """Why a wish is not part of a plan, in words."""
     params = {**left_out.reason_params}
+    if left_out.reason == Reason.NOT_OFFERED and params.get("what") in _CANNOT:
+        return inert(_("%(system)s cannot %(what)s.") % {**params, "what": _CANNOT[params["what"]]})
     if left_out.reason == Reason.ALREADY_GONE and params.get("at"):
         return inert(_gone(params))
     if "at" in params:

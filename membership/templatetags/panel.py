@@ -87,7 +87,7 @@ def change_title(change: Change) -> str:
 
 @register.filter
 def step_html(operation: Operation) -> SafeString:
-    return format_html('<span class="mu-step">{}</span>', step_words.step_html(*step_words.labels_of(operation)))
+    return format_html('<span class="mu-step">{}</span>', step_words.step_markup(operation))
 
 
 @register.filter

@@ -1,59 +1,90 @@
-"""Where each field of the reference pages' answers goes: `{field: place}`.
+"""Where each field of the five reference pages is kept and shown: `{field: Place}`. Completeness: `test_fields.py`."""
 
-A place is an attribute of the value type, `attributes[…]`, `secrets[…]`, or, in words, why the field has none.
-"""
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Place:
+    """`kept`: an attribute of the value type and column of the same name, `attributes[…]`, `secrets[…]`, or in words
+    where else it is. `page`: of the panel. `shown`: the words that stand there for it.
+    """
+
+    kept: str
+    page: str
+    shown: str
+
+
+def attribute(name, page):
+    return Place(f"attributes[{name}]", page, name)
+
+
+def secret(name, page):
+    return Place(f"secrets[{name}]", page, name)
+
 
 INWENDO_ROW = {
-    "id": "remote_id",
-    "participant_type": "participant_type",
-    "chatroom": "not kept: it is the group that the row belongs to",
-    "first_name": "attributes[first_name]",
-    "last_name": "attributes[last_name]",
-    "nickname": "attributes[nickname]",
-    "preferred_color_hex": "attributes[preferred_color_hex]",
-    "avatar_token": "secrets[avatar_token]",
-    "last_read_at": "last_read_at",
-    "room_admin": "is_manager",
-    "can_write": "can_write",
-    "is_muted": "is_muted",
-    "auto_created": "auto_created",
-    "auto_reply": "attributes[auto_reply]",
-    "ai_auto_close_secret_word": "secrets[ai_auto_close_secret_word]",
-    "ai_prompt": "secrets[ai_prompt]",
-    "ai_number_of_context_messages": "attributes[ai_number_of_context_messages]",
-    "created": "attributes[created]",
-    "updated": "attributes[updated]",
-    "deleted": "not kept: a deleted row is no participant",
-    "name": "attributes[name]",
-    "image_url": "attributes[image_url]",
+    "id": Place("remote_id", "participant", "Id there"),
+    "participant_type": Place("participant_type", "participant", "Type"),
+    "chatroom": Place("not in the row: it is the group that the row belongs to", "participant", "Group"),
+    "first_name": attribute("first_name", "participant"),
+    "last_name": attribute("last_name", "participant"),
+    "nickname": attribute("nickname", "participant"),
+    "preferred_color_hex": attribute("preferred_color_hex", "participant"),
+    "avatar_token": secret("avatar_token", "participant"),
+    "last_read_at": Place("last_read_at", "participant", "Last read"),
+    "room_admin": Place("is_manager", "participant", "Role"),
+    "can_write": Place("can_write", "participant", "Can write"),
+    "is_muted": Place("is_muted", "participant", "Muted"),
+    "auto_created": Place("auto_created", "participant", "Made automatically"),
+    "auto_reply": attribute("auto_reply", "participant"),
+    "ai_auto_close_secret_word": secret("ai_auto_close_secret_word", "participant"),
+    "ai_prompt": secret("ai_prompt", "participant"),
+    "ai_number_of_context_messages": attribute("ai_number_of_context_messages", "participant"),
+    "created": attribute("created", "participant"),
+    "updated": attribute("updated", "participant"),
+    "deleted": Place("not in the row: a deleted row is no participant any more", "participant", "still there"),
+    "name": attribute("name", "participant"),
+    "image_url": attribute("image_url", "participant"),
 }
 INWENDO_ROOM = {
-    "id": "remote_id",
-    "created": "attributes[created]",
-    "updated": "attributes[updated]",
-    "deleted": "archived",
-    "name": "name",
-    "image_url": "attributes[image_url]",
+    "id": Place("remote_id", "group", "Id there"),
+    "created": attribute("created", "group"),
+    "updated": attribute("updated", "group"),
+    "deleted": Place("archived", "group", "Archived"),
+    "name": Place("name", "group", ""),
+    "image_url": attribute("image_url", "group"),
 }
 KAITEN_USER = {
-    "id": "remote_id",
-    "full_name": "label",
-    "email": "email",
-    "username": "attributes[username]",
-    "avatar_initials_url": "attributes[avatar_initials_url]",
-    "avatar_uploaded_url": "attributes[avatar_uploaded_url]",
-    "initials": "attributes[initials]",
-    "avatar_type": "attributes[avatar_type]",
-    "lng": "attributes[lng]",
-    "timezone": "attributes[timezone]",
-    "theme": "attributes[theme]",
-    "updated": "attributes[updated]",
-    "created": "attributes[created]",
-    "activated": "attributes[activated]",
-    "ui_version": "attributes[ui_version]",
-    "virtual": "virtual",
-    "email_blocked": "email_blocked_at",
-    "email_blocked_reason": "attributes[email_blocked_reason]",
-    "delete_requested_at": "delete_requested_at",
+    "id": Place("remote_id", "account", "Id there"),
+    "full_name": Place("label", "account", ""),
+    "email": Place("email", "account", "E-mail"),
+    "username": attribute("username", "account"),
+    "avatar_initials_url": attribute("avatar_initials_url", "account"),
+    "avatar_uploaded_url": attribute("avatar_uploaded_url", "account"),
+    "initials": attribute("initials", "account"),
+    "avatar_type": attribute("avatar_type", "account"),
+    "lng": attribute("lng", "account"),
+    "timezone": attribute("timezone", "account"),
+    "theme": attribute("theme", "account"),
+    "updated": attribute("updated", "account"),
+    "created": attribute("created", "account"),
+    "activated": attribute("activated", "account"),
+    "ui_version": attribute("ui_version", "account"),
+    "virtual": Place("virtual", "account", "Virtual"),
+    "email_blocked": Place("email_blocked_at", "account", "E-mail blocked since"),
+    "email_blocked_reason": attribute("email_blocked_reason", "account"),
+    "delete_requested_at": Place("delete_requested_at", "account", "Deletion asked for"),
 }
-MUDBASE_REMOVAL = {"message": "not kept: the sentence that confirms a removal"}
+MUDBASE_REMOVAL = {"message": Place("in the audit entry: the answer's own words", "audit entry", "message")}
+
+# What the five pages are asked with.
+ASKED = {
+    ("inwendo", "identifier"): Place("remote_id", "participant", "Id there"),
+    ("inwendo", "iw-build-id"): Place("options[build_id]", "system", "Build id"),
+    ("inwendo", "iw-package-id"): Place("options[package_id]", "system", "Package id"),
+    ("mudbase", "projectId"): Place("options[project_id]", "system", "Project id"),
+    ("mudbase", "chatId"): Place("remote_id", "group", "Id there"),
+    ("mudbase", "userId"): Place("remote_id", "participant", "Id there"),
+    ("kaiten", "group_uid"): Place("remote_id", "group", "Id there"),
+    ("kaiten", "user_id"): Place("remote_id", "participant", "Id there"),
+}

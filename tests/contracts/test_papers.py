@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from membership.providers import inwendo, kaiten, mudbase
+from membership.providers.inwendo import bodies
 from tests.contracts.pages import PAGES
 
 PAPERS = Path(__file__).resolve().parents[2] / "docs" / "providers"
@@ -19,10 +20,15 @@ def test_the_paper_of_a_provider_names_each_option_and_secret(kind, module):
     assert [field.key for field in (*module.OPTIONS, *module.SECRETS) if f"`{field.key}`" not in text] == []
 
 
-@pytest.mark.parametrize("name", [name for name in PAGES if "update" not in name])
+@pytest.mark.parametrize("name", list(PAGES))
 def test_the_paper_of_a_provider_names_each_write(name):
     text = re.sub(r"\{[^}]*\}", "{}", paper(name.split(":")[0])).replace("…", "/groups/{}")
     page = PAGES[name]
     path = re.sub(r"\{[^}]*\}", "{}", page.path).removeprefix("/api/latest")
     assert path in text
     assert page.method in text
+
+
+@pytest.mark.parametrize("key", sorted({*bodies.NEWER_ROW, "deleted", "avatar_token", "chatroom", "person"}))
+def test_the_paper_of_inwendo_says_of_each_key_whether_it_is_written(key):
+    assert f"`{key}`" in paper("inwendo") or f"`{key}." in paper("inwendo")

@@ -13,7 +13,8 @@ from membership.providers.mudbase import parse as mudbase_parse
 NAMES = """
 id uid _id userId user name full_name first_name last_name firstName lastName email crm_person participants chats data
 total role deleted archived last_read_at crm_person_contact_data contact_data_type value sync_group permissions
-room_admin avatar_token token created author author_id author_username details group_uid user_id action type accountStatus delete_requested_at success
+room_admin avatar_token token created author author_id author_username details group_uid user_id action type
+accountStatus delete_requested_at success
 """
 KEYS = st.sampled_from(sorted(NAMES.split()))
 NUMBERS = st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False)

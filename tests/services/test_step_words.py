@@ -11,11 +11,10 @@ from membership.services.inert import inert
 from membership.services.step_words import (
     call_lines,
     duration,
-    labels_of,
     left_out_sentence,
     outcome,
-    step_html,
-    step_sentence,
+    step_markup,
+    step_text,
     today_there,
 )
 from membership.vocab import ConnectionState, OperationState
@@ -27,8 +26,9 @@ OVERRIDE = "\u202e"
 
 
 def step(state, *, system=None, **fields):
-    connection = Connection(name="Verein Nord", provider="kaiten", **(system or {}))
-    return Operation(state=state, connection=connection, group=Group(name="Raum 3"), subject_label="Ada", **fields)
+    connection = Connection(**{"name": "Verein Nord", "provider": "kaiten", **(system or {})})
+    fields = {"verb": "remove", "group": Group(name="Raum 3"), "subject_label": "Ada", **fields}
+    return Operation(state=state, connection=connection, **fields)
 
 
 def said(operation):
@@ -37,12 +37,14 @@ def said(operation):
 
 
 def test_a_step_is_a_sentence():
-    assert step_sentence(*labels_of(step("planned"))) == "Ada leaves Raum 3 in Verein Nord"
+    assert step_text(step("planned")) == "Ada leaves Raum 3 in Verein Nord"
 
 
 def test_a_step_on_a_page_is_escaped_and_each_label_isolated():
-    html = step_html("<b>Ada</b>", "Группа {2}", f"x{OVERRIDE}y")
-    assert html == ("<bdi>&lt;b&gt;Ada&lt;/b&gt;</bdi> leaves <bdi>Группа {2}</bdi> in <bdi>x‹U+202E›y</bdi>")
+    odd = step("planned", subject_label="<b>Ada</b>", group=Group(name="Группа {2}"), system={"name": f"x{OVERRIDE}y"})
+    assert step_markup(odd) == (
+        "<bdi>&lt;b&gt;Ada&lt;/b&gt;</bdi> leaves <bdi>Группа {2}</bdi> in <bdi>x‹U+202E›y</bdi>"
+    )
 
 
 @pytest.mark.parametrize("state", list(OperationState))

@@ -133,12 +133,13 @@ class Mudbase:
 
     def judge(self, call: RemoteCall, answer: RemoteAnswer) -> Verdict:
         self._raise_common(call, answer)
-        if answer.status in AMBIGUOUS:
+        makes_chat = call.path == self._chats
+        if answer.status in AMBIGUOUS and not (makes_chat and answer.status == 400):
             return Verdict.LOOK
         if not 200 <= answer.status < 300:
             raise Refused(Reason.REMOTE_SAID_NO, status=answer.status, said=self.said(answer))
         given = answers.body_object(answer)
-        if call.path == self._chats:
+        if makes_chat:
             proven = creation_is_proven(call, given)
         elif call.method == "DELETE":
             proven = removal_is_proven(given)

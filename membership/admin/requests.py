@@ -1,0 +1,48 @@
+"""What pages take from a request: who asks, what that person may see, what was ticked."""
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from membership.errors import MusterbookError
+from membership.models import Connection, visible_to
+from membership.sentences import say
+from membership.services import inert
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+    class Request(HttpRequest):
+        """A request inside the panel: whoever gets so far has logged in."""
+
+        user: User
+else:
+    Request = HttpRequest
+
+ROW_ID = re.compile(r"[0-9]{1,18}", re.ASCII)
+
+
+def visible_systems(request: HttpRequest) -> list[Connection]:
+    """The systems that the user may see, read once a request: for filters and for "as of"."""
+    found = getattr(request, "_panel_systems", None)
+    if found is None:
+        rows = Connection.objects.only("pk", "name", "provider", "read_at", "state")
+        found = list(visible_to(rows, request.user))
+        request._panel_systems = found  # type: ignore[attr-defined]
+    return found
+
+
+def refuse(request: HttpRequest, error: MusterbookError) -> None:
+    """Tell on the next page why nothing was done."""
+    messages.error(request, inert.inert(say(error)))
+
+
+def selection_of(request: HttpRequest, queryset: QuerySet) -> dict[str, Any]:
+    """What was selected on a list: the ids that were ticked, or the list's own query for "all that match"."""
+    if request.POST.get("select_across") == "1":
+        return {"kind": "query", "query": request.GET.urlencode(), "count": queryset.count()}
+    return {"kind": "ids", "ids": [int(pk) for pk in request.POST.getlist(ACTION_CHECKBOX_NAME)]}
