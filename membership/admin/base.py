@@ -21,6 +21,7 @@ from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 from unfold.views import ChangeList
 
+from membership.admin.changelist import Nothing, PanelChangeList
 from membership.admin.requests import ROW_ID, Request, refuse, visible_systems
 from membership.errors import MusterbookError, NotAllowed, Reason
 from membership.models import has_right, visible_to
@@ -30,16 +31,6 @@ from membership.vocab import Right
 
 Text = str | Promise
 ROWS = 50
-
-
-class PanelChangeList(ChangeList):  # type: ignore[misc]  # the theme is not typed
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.title = capfirst(self.opts.verbose_name_plural)
-
-    def get_results(self, request: Request) -> None:
-        super().get_results(request)
-        self.shown_page = self.paginator.get_page(self.page_num)
 
 
 class PanelAdmin(ModelAdmin):  # type: ignore[misc]  # the theme is not typed
@@ -54,6 +45,9 @@ class PanelAdmin(ModelAdmin):  # type: ignore[misc]  # the theme is not typed
     search_help_text: ClassVar[Text] = gettext_lazy("Search")
     is_mirrored: ClassVar[bool] = False
     """Whether the list tells what remotes say, so that it must say how old that is."""
+    action_fields: ClassVar[str] = ""
+    """Template of fields that the list's actions take, beside the buttons."""
+    empty: ClassVar[Text] = gettext_lazy("There is nothing here yet.")
 
     list_per_page = ROWS
     show_full_result_count = False
@@ -134,6 +128,10 @@ class PanelAdmin(ModelAdmin):  # type: ignore[misc]  # the theme is not typed
     def get_changelist(self, request: Request, **kwargs: Any) -> type[ChangeList]:
         return PanelChangeList
 
+    def nothing_yet(self, request: Request) -> Nothing:
+        """What the list says when it has no rows at all, and where to go next."""
+        return Nothing(str(self.empty))
+
     def get_actions(self, request: Request) -> dict[str, Any]:
         actions: dict[str, Any] = super().get_actions(request)
         actions.pop("delete_selected", None)
@@ -150,7 +148,8 @@ class PanelAdmin(ModelAdmin):  # type: ignore[misc]  # the theme is not typed
     def changelist_view(self, request: Request, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         if request.method == "POST":
             self._check_action(request)
-        extra = {"lead": self.lead, "is_mirrored": self.is_mirrored, **(extra_context or {})}
+        extra = {"lead": self.lead, "is_mirrored": self.is_mirrored, "action_fields": self.action_fields}
+        extra |= {**(extra_context or {})}
         if self.is_mirrored:
             extra["as_of_systems"] = visible_systems(request)
         try:

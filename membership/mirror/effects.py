@@ -48,8 +48,17 @@ def put_rights(participant_id: int, rights: Mapping[str, Any], *, at: datetime) 
     participant.save(update_fields=[*facts.RIGHTS, "content_hash", "seen_at"])
 
 
+def group_renamed(group_id: int, name: str, *, at: datetime) -> None:
+    """A remote confirmed a new name. What else its answer lacks stays as it is."""
+    group = Group.objects.get(pk=group_id)
+    group.name = name[: facts.LABEL_CHARS]
+    columns = {column: getattr(group, column) for column in facts.GROUP_COLUMNS}
+    group.content_hash, group.seen_at = facts.content_hash(columns), at
+    group.save(update_fields=["name", "content_hash", "seen_at"])
+
+
 def put_group(connection_id: int, remote: RemoteGroup, *, at: datetime) -> int:
-    """A remote confirmed that a group was made or renamed. Returns the group's id."""
+    """A remote confirmed that a group was made. Returns its id."""
     columns = facts.of_group(remote)
     columns["content_hash"] = facts.content_hash(columns)
     group, _made = Group.objects.update_or_create(

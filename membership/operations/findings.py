@@ -116,13 +116,20 @@ def _of_alteration(operation: Operation, seen: Seen) -> Finding:
     if seen.there is None:
         return _of_vanished(operation)
     now, wished = _rights(seen.there), wished_rights(operation)
-    if wished and all(now[name] == value for name, value in wished.items()):
+    if all(now[name] == value for name, value in wished.items()) and _has_fields(operation, seen.there):
         return _confirmed(operation)
     if operation.calls_done:
         return _not_applied(operation) if len(operation.calls) == 2 else _foreign()
     expected = operation.found or operation.before
     same = all(now[name] == expected.get(name) for name in wished)
     return _not_applied(operation) if same else _foreign()
+
+
+def _has_fields(operation: Operation, there: RemoteParticipant) -> bool:
+    """Whether the row shows the wished fields; secret ones are compared with what was to be sent."""
+    wished = {name: value for name, value in operation.wanted.items() if name not in (*RIGHTS, "is_present")}
+    now = {**there.attributes, **there.secrets}
+    return all(now.get(name) == operation.secrets.get(name, value) for name, value in wished.items())
 
 
 def _of_vanished(operation: Operation) -> Finding:

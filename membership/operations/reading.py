@@ -18,6 +18,7 @@ from membership.audit import record
 from membership.errors import Reason
 from membership.mirror import writer
 from membership.models import Connection, Drift, Group, Reading
+from membership.operations.reading_actors import name_actors
 from membership.operations.reading_lists import ask_for_group, read_accounts, read_groups, read_participants
 from membership.operations.reading_look import FOR_THE_LANE, GiveUp, Look, StandBack, Steps
 from membership.operations.reading_places import link_unmatched, read_places
@@ -66,6 +67,7 @@ def run(
     _begin(look)
     try:
         yield from PARTS[ReadingKind(reading.kind)](look)
+        yield from name_actors(look)
     except StandBack:
         _save(look)
         return

@@ -117,12 +117,15 @@ def tell_mirror(
             return _added(operation, there, at)
         case Verb.UPDATE:
             writer.put_rights(operation.participant_id or 0, wished_rights(operation), at=at)
-            return not wishes_fields(operation)
-        case Verb.CREATE_GROUP | Verb.RENAME_GROUP if group is not None:
+            # Who managed without being a member may have become one by it.
+            return not wishes_fields(operation) and operation.before.get("is_member") is not False
+        case Verb.CREATE_GROUP if group is not None:
             pk = writer.put_group(operation.connection_id, group, at=at)
             Operation.objects.filter(pk=operation.pk).update(group_id=pk)
             operation.group_id = pk
-            return operation.verb == Verb.RENAME_GROUP
+            return False
+        case Verb.RENAME_GROUP:
+            writer.group_renamed(operation.group_id or 0, operation.wanted["name"], at=at)
         case Verb.DELETE_GROUP:
             writer.group_deleted(operation.group_id or 0, at=at, operation_id=operation.pk)
     return True

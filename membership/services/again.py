@@ -14,6 +14,7 @@ from membership.services import (
     drafts,
     groups,
     matrix,
+    outside,
     removal,
     same_groups,
     selecting,
@@ -41,6 +42,7 @@ _FROM_SELECTION: Mapping[str, _Again] = {
     ChangeKind.BUNDLE_WITHDRAWN: partial(bundles.again, withdrawn=True),
     ChangeKind.SAME_GROUPS: same_groups.again,
     ChangeKind.MATRIX: matrix.again,
+    ChangeKind.REVERT: outside.again,
     ChangeKind.WAY_BACK: way_back.again,
 }
 """Kinds whose selection says all of it. Of the others the rows that were planned are planned again."""

@@ -5,7 +5,6 @@ that joined: taking it back parts the second from the first.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from django.utils import timezone
 from membership.audit import record
 from membership.errors import NotAllowed, Reason
 from membership.models import Account, Change, LinkProposal, Person, visible_to
+from membership.services.decisions import Decided
 from membership.services.link_groups import Joining, joinings, reached_from
 from membership.services.shell import audited, need_right, need_visible, refuse
 from membership.vocab import AuditAction, Chain, ProposalState, Right
@@ -25,15 +25,6 @@ if TYPE_CHECKING:
 
 AT_ONCE = 100
 """Proposals that one transaction decides."""
-
-
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """`done` proposals were decided. `left` were not: somebody was quicker, or people would be merged that have
-    accounts which the actor may not see."""
-
-    done: int
-    left: int
 
 
 def proposals(user: "User", *states: ProposalState) -> QuerySet[LinkProposal]:
@@ -59,8 +50,9 @@ def queue(user: "User") -> QuerySet[LinkProposal]:
 def accept_proposals(chosen: Iterable[LinkProposal], *, actor: "User") -> Decided:
     """Link the accounts of each proposal to one person: the one that some of them have, else a new one.
 
-    Where both sides have a person, the two become one, who keeps all accounts and any protection. Raises `NotAllowed`
-    when the actor may not see all of the accounts.
+    Where both sides have a person, the two become one, who keeps all accounts and any protection. Left are proposals
+    that would merge people who have accounts out of the actor's sight. Raises `NotAllowed` when the actor may not see
+    all of the accounts that are proposed.
     """
     return _decide(chosen, actor, ProposalState.OPEN, _accept)
 

@@ -41,7 +41,7 @@ def test_two_operations_have_one_digest_only_if_they_are_the_same(one, other):
 
 def sorted_deep(value):
     if isinstance(value, dict):
-        return sorted((key, sorted_deep(each)) for key, each in value.items())
+        return {"a dictionary": sorted((key, sorted_deep(each)) for key, each in value.items())}
     return [sorted_deep(each) for each in value] if isinstance(value, list) else value
 
 
