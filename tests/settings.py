@@ -10,8 +10,8 @@ os.environ.setdefault("FIELD_KEYS", base64.urlsafe_b64encode(b"f" * 32).decode()
 os.environ.setdefault("AUDIT_KEYS", "t1:" + base64.urlsafe_b64encode(b"a" * 32).decode())
 os.environ.setdefault("VAR_DIR", str(Path(__file__).resolve().parent.parent / "var" / "tests"))
 
-from project.settings import *  # noqa: E402, F403
-from project.settings import DATABASES, VAR_DIR  # noqa: E402
+from project.settings import *  # noqa: F403
+from project.settings import DATABASES, VAR_DIR
 
 VAR_DIR.mkdir(parents=True, exist_ok=True)
 (VAR_DIR / "static").mkdir(exist_ok=True)  # the static files' server warns where there is none

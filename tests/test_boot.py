@@ -14,7 +14,9 @@ def test_a_fresh_database_is_fresh_again(fresh_db):
 
 @pytest.mark.django_db
 def test_secrets_are_encrypted_at_rest():
-    row = Connection.objects.create(provider="kaiten", name="a", base_url="https://a.example", secrets={"token": "s3cret"})
+    row = Connection.objects.create(
+        provider="kaiten", name="a", base_url="https://a.example", secrets={"token": "s3cret"}
+    )
     from django.db import connection
 
     with connection.cursor() as cursor:

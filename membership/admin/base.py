@@ -148,8 +148,7 @@ class PanelAdmin(ModelAdmin):  # type: ignore[misc]  # the theme is not typed
     def changelist_view(self, request: Request, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         if request.method == "POST":
             self._check_action(request)
-        extra = {"lead": self.lead, "is_mirrored": self.is_mirrored, "action_fields": self.action_fields}
-        extra |= {**(extra_context or {})}
+        extra = {"lead": self.lead, "is_mirrored": self.is_mirrored, **(extra_context or {})}
         if self.is_mirrored:
             extra["as_of_systems"] = visible_systems(request)
         try:

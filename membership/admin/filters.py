@@ -5,12 +5,13 @@ from typing import Any, ClassVar
 
 from django.contrib.admin import SimpleListFilter
 from django.contrib.admin.options import ModelAdmin
-from django.db.models import Q, QuerySet, TextChoices
+from django.db.models import Model, Q, QuerySet, TextChoices
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from membership.admin.base import Text
 from membership.admin.requests import visible_systems
+from membership.models import visible_to
 
 
 class Choice(SimpleListFilter):
@@ -19,12 +20,17 @@ class Choice(SimpleListFilter):
     kind: ClassVar[str] = "select"
     options: ClassVar[Iterable[tuple[str, Text]]] = ()
     where: ClassVar[dict[str, Q]] = {}
+    nothing_chosen: ClassVar[Text] = _("all")
 
     def lookups(self, request: HttpRequest, model_admin: ModelAdmin) -> list[tuple[str, Any]]:
         return list(self.options)
 
     def has_output(self) -> bool:
         return True
+
+    def said(self, request: HttpRequest, value: str) -> object:
+        """What the filter's chip says."""
+        return next((text for choice, text in self.lookup_choices if str(choice) == value), value)
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         value = self.value()
@@ -62,13 +68,26 @@ class Contains(Choice):
 
 
 class Identity(Choice):
-    """Set by links alone (`?group=3`): shown as a chip that can be taken away."""
+    """Set by links alone (`?group=3`): shown as a chip that can be taken away, with the name of the row."""
 
     kind = "identity"
     column: ClassVar[str]
+    named_by: ClassVar[tuple[type[Model], str] | None] = None
+    """The model of the row, and its column with the name."""
 
     def condition(self, value: str) -> Q | None:
-        return Q(**{self.column: int(value)}) if value.isascii() and value.isdigit() and len(value) < 19 else None
+        return Q(**{self.column: int(value)}) if is_id(value) else None
+
+    def said(self, request: HttpRequest, value: str) -> object:
+        if self.named_by is None or not is_id(value):
+            return value
+        model, column = self.named_by
+        rows = visible_to(model._default_manager.filter(pk=int(value)), request.user)
+        return rows.values_list(column, flat=True).first() or value
+
+
+def is_id(value: str) -> bool:
+    return value.isascii() and value.isdigit() and len(value) < 19
 
 
 class System(Choice):
@@ -80,7 +99,7 @@ class System(Choice):
         return [(str(row.pk), row.name) for row in visible_systems(request)]
 
     def condition(self, value: str) -> Q | None:
-        return Q(**{self.column: int(value)}) if value.isascii() and value.isdigit() and len(value) < 19 else None
+        return Q(**{self.column: int(value)}) if is_id(value) else None
 
 
 class SystemOfGroup(System):
@@ -95,8 +114,11 @@ def contains(title: Text, parameter: str, column: str) -> type[Contains]:
     return type("Contains", (Contains,), {"title": title, "parameter_name": parameter, "column": column})
 
 
-def identity(title: Text, parameter: str, column: str) -> type[Identity]:
-    return type("Identity", (Identity,), {"title": title, "parameter_name": parameter, "column": column})
+def identity(
+    title: Text, parameter: str, column: str, named_by: tuple[type[Model], str] | None = None
+) -> type[Identity]:
+    fields = {"title": title, "parameter_name": parameter, "column": column, "named_by": named_by}
+    return type("Identity", (Identity,), fields)
 
 
 def of_enum(title: Text, parameter: str, column: str, choices: type[TextChoices]) -> type[Choice]:

@@ -44,7 +44,13 @@ class GroupAdmin(PanelAdmin):
     is_mirrored = True
     lead = gettext_lazy("Rooms, chats and groups of all systems.")
     page_template = "membership/groups/page.html"
-    posts = {"remove": Right.ACT, "refresh": Right.REFRESH, "protect": Right.PROTECT, "unprotect": Right.PROTECT}
+    posts = {
+        "remove": Right.ACT,
+        "refresh": Right.REFRESH,
+        "accept_fewer": Right.ACT,
+        "protect": Right.PROTECT,
+        "unprotect": Right.PROTECT,
+    }
     list_display = ("title", "kind", "people_count", "marks", "known")
     list_filter = (
         filters.System,
@@ -101,6 +107,11 @@ class GroupAdmin(PanelAdmin):
         readings = refresh.request_refresh(groups=list(queryset), actor=request.user)
         said = ngettext("%d group will be read again.", "%d groups will be read again.", len(readings))
         messages.success(request, said % len(readings))
+
+    def do_accept_fewer(self, request: Request, row: Group) -> None:
+        """The group has really become smaller: the next list of it that is whole in itself is believed."""
+        refresh.request_refresh(groups=[row], accept_fewer=True, actor=request.user)
+        messages.success(request, _("It is read again, and the smaller list is believed."))
 
     def do_refresh(self, request: Request, row: Group) -> None:
         refresh.request_refresh(groups=[row], actor=request.user)

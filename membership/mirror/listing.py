@@ -67,6 +67,7 @@ class Pending(Generic[Remote]):
 class Listing(ABC, Generic[Remote]):
     """`began_at`: when the reading of this list began. `first`: none was complete before, so nothing in it is drift.
 
+    `accept_fewer`: somebody said that it has really become shorter.
     `bad` counts rows that could not be stored, `unchanged` those that need not be.
     """
 
@@ -76,6 +77,7 @@ class Listing(ABC, Generic[Remote]):
         self.known: Mapping[str, Known] = {row.remote_id: row for row in known}
         self.seen: set[str] = set()
         self.pending: list[Pending[Remote]] = []
+        self.accept_fewer = False
         self.unchanged = 0
         self.bad = 0
 
@@ -128,6 +130,8 @@ class Listing(ABC, Generic[Remote]):
         now = sum(remote_id in counted or remote_id not in self.known for remote_id in self.seen)
         if self.bad:
             return Reason.ANSWER_UNREADABLE, {"rows": self.bad}
+        if self.accept_fewer:
+            return None
         if before and not now:
             return Reason.EMPTY_WHERE_ROWS_WERE, {"before": before}
         if not self.first and now < conf.smallest_share() * before:

@@ -8,7 +8,6 @@ from django.db import models
 
 from membership import conf
 
-
 if TYPE_CHECKING:
     _Secrets = models.TextField[dict[str, str], dict[str, str]]
 else:

@@ -23,6 +23,8 @@ class Reading(InConnection, models.Model):
     change = models.ForeignKey(Change, on_delete=models.SET_NULL, null=True, blank=True, related_name="readings")
     """The preview that waits for it."""
     asked_by = models.ForeignKey(get_user_model(), on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    accept_fewer = models.BooleanField(default=False)
+    """Somebody said that the group has really become smaller: how many were there before is no doubt then."""
     state = models.CharField(_("state"), max_length=20, choices=ReadingState, default=ReadingState.WANTED)
     reason = models.CharField(max_length=60, blank=True)
     reason_params = models.JSONField(default=dict, blank=True)

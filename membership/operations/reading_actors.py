@@ -75,12 +75,11 @@ def _nameless(look: Look) -> dict[Key, list[int]]:
         "pk", "group__remote_id", "participant_id", "participant__account__remote_id", "participant__remote_id"
     )
     wanted: dict[Key, list[int]] = {}
+    by_row = look.provider.capabilities.rows_name_accounts
     for pk, group, participant_id, account, row in rows:
-        if participant_id is not None and account is None:
-            if not look.provider.capabilities.rows_name_accounts:
-                continue
-            account = row
-        wanted.setdefault((group, account), []).append(pk)
+        whom = account or (row if by_row else None)
+        if participant_id is None or whom is not None:
+            wanted.setdefault((group, whom), []).append(pk)
     return wanted
 
 

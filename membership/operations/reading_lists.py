@@ -107,6 +107,7 @@ def read_participants(look: Look, group: Group) -> Steps:
     listing = writer.ParticipantListing(
         group, began_at=timezone.now(), accounts=look.accounts, reading_id=look.reading.pk
     )
+    listing.accept_fewer = look.reading.accept_fewer and look.reading.group_id == group.pk
     problem = yield from look.take_in(partial(look.provider.participants, reference(group)), listing)
     problem = problem or listing.problem()
     if problem is None:

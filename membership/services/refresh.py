@@ -24,17 +24,24 @@ M = TypeVar("M", Connection, Group)
 
 @audited
 def request_refresh(
-    *, connections: Iterable[Connection] = (), groups: Iterable[Group] = (), actor: "User | None"
+    *,
+    connections: Iterable[Connection] = (),
+    groups: Iterable[Group] = (),
+    accept_fewer: bool = False,
+    actor: "User | None",
 ) -> list[Reading]:
     """Ask the worker to read these systems and groups. Returns one reading for each, systems first.
 
     What already waits is not asked for twice. Of a stopped system the reading has failed at once, with the reason for
     which it is stopped. `actor` None: the command line, which may ask for all.
 
+    `accept_fewer`: these groups have really become smaller or empty, so a list that is whole in itself is believed.
+    That takes rows out of the mirror, so it needs the right to act.
+
     Raises `NotAllowed` when the actor lacks the right or may not see all of it, `ChangeRefused` when nothing is named.
     """
     if actor is not None:
-        need_right(actor, Right.REFRESH)
+        need_right(actor, Right.ACT if accept_fewer else Right.REFRESH)
     systems = _visible(Connection.objects.all(), connections, actor)
     rooms = _visible(Group.objects.select_related("connection"), groups, actor)
     if not systems and not rooms:
@@ -43,7 +50,9 @@ def request_refresh(
     asked = [_reading(ReadingKind.SYSTEM, row, None, actor, now) for row in systems]
     asked += [_reading(ReadingKind.GROUP, row.connection, row, actor, now) for row in rooms]
     with transaction.atomic():
-        waiting = _waiting(asked)
+        for row in asked:
+            row.accept_fewer = accept_fewer and row.group_id is not None
+        waiting = {} if accept_fewer else _waiting(asked)
         new = [row for row in asked if _key(row) not in waiting]
         Reading.objects.bulk_create(new)
         _record(new, actor)
@@ -105,5 +114,9 @@ def _entry(connection_id: int, readings: Sequence[Reading], actor: "User | None"
         connection_id=connection_id,
         group_id=groups[0] if len(groups) == len(readings) == 1 else None,
         outcome=readings[0].reason,
-        data={"readings": [row.pk for row in readings], "groups": groups},
+        data={
+            "readings": [row.pk for row in readings],
+            "groups": groups,
+            "accept_fewer": any(row.accept_fewer for row in readings),
+        },
     )

@@ -10,7 +10,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from membership import sentences
-from membership.models import Account, Change, Connection, Drift, Group, LeftOut, Operation, Participant, Person
+from membership.models import Account, Change, Connection, Drift, Group, LeftOut, LinkProposal, Operation, Participant, Person
 from membership.services import step_words, titles
 from membership.services.inert import inert as inert_text
 from membership.services.progress import Progress, Tally
@@ -18,7 +18,8 @@ from membership.templatetags import cells
 from membership.vocab import OperationState
 
 register = template.Library()
-MODELS = {model._meta.model_name: model for model in (Account, Change, Connection, Drift, Group, Participant, Person)}
+LISTED = (Account, Change, Connection, Drift, Group, LinkProposal, Participant, Person)
+MODELS = {model._meta.model_name: model for model in LISTED}
 
 
 @register.filter

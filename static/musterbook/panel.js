@@ -28,6 +28,9 @@
       if (acrossButton) acrossButton.hidden = all || chosen !== boxes.length;
       clearButton.hidden = !chosen;
       bar.querySelectorAll("[data-act]").forEach((button) => { button.disabled = !chosen; });
+      bar.querySelectorAll("[data-act-count]").forEach((number) => {
+        number.textContent = chosen ? ` (${all ? count.dataset.total : chosen})` : "";
+      });
     }
     function set(list, checked) {
       list.forEach((box) => { box.checked = checked; });

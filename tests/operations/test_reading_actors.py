@@ -8,7 +8,7 @@ from membership.operations import reading_actors
 from membership.providers.types import OutsideEvent
 from membership.sandbox.faults import Fault
 from membership.vocab import DriftKind, ReadingState
-from tests.operations.listed_remote import ListedRemote
+from tests.operations.listed_remote import ListedRemote, connect, read
 from tests.world import GROUP_UID
 
 ADA, IVAN, GRACE = 3, 4, 5
@@ -65,14 +65,14 @@ def test_systems_without_such_a_log_are_not_asked(world, office):
     assert Drift.objects.get(connection=world.inwendo).remote_at is None
 
 
-@pytest.mark.parametrize("trouble", ["rights", "html", "status", "close"])
+@pytest.mark.parametrize("trouble", ["rights", "html", "status", "lost_answer"])
 def test_a_log_that_cannot_be_read_leaves_the_reading_complete(world, office, trouble):
     office.state.remove_by_hand(GROUP_UID, ADA, author=GRACE)
     if trouble == "rights":
-        office.state.switches.audit_rights = False
+        office.state.switch(audit_rights=False)
     else:
         given = {"status": 500} if trouble == "status" else {}
-        office.faults.add(Fault(trouble, path="audit-logs", times=10, **given))
+        office.faults.add(Fault(trouble, path_contains="audit-logs", **given))
     read_again(world)
     assert logs_read(office)
     assert newest_reading(world).state == ReadingState.COMPLETE
@@ -97,3 +97,84 @@ class LoggedRemote(ListedRemote):
 
     def outside_events(self, since, until):
         yield from self._tell("log", self.log)
+
+
+@pytest.fixture
+def club(fresh_db):
+    """A listed remote, read once, and its log."""
+    remote = LoggedRemote([])
+    remote.people = {"1": "Ada", "2": "Zoë", "3": "Ivan"}
+    remote.rooms = {"r1": {"1": "1", "2": "2"}}
+    connection = connect()
+    read(connection, remote)
+    return connection, remote
+
+
+def event(account, actor="", actor_id=None, group="r1", **fields):
+    return OutsideEvent(f"e-{account}-{actor}", timezone.now(), "delete_user", actor, actor_id, group, account)
+
+
+def test_a_line_that_names_only_an_id_is_told_by_the_accounts_name(club):
+    connection, remote = club
+    remote.log = [event("1", actor_id="3")]
+    remote.rooms["r1"].pop("1")
+    read(connection, remote)
+    assert Drift.objects.get().remote_actor == "Ivan"
+
+
+def test_lines_about_others_or_about_nobody_are_passed_over(club):
+    connection, remote = club
+    remote.log = [
+        event("2", "Ivan"),
+        event(None, "Ivan"),
+        event("1", "Ivan", group=None),
+        event("1", "Ivan", group="r9"),
+    ]
+    remote.rooms["r1"].pop("1")
+    read(connection, remote)
+    assert Drift.objects.get().remote_at is None
+
+
+def test_the_log_is_not_read_further_than_needed(club, monkeypatch):
+    connection, remote = club
+    told = []
+
+    def lines(since, until):
+        for line in [event("1", "Ivan")] + [event("2", "Zoë")] * 100:
+            told.append(line)
+            yield line
+
+    remote.outside_events = lines
+    remote.rooms["r1"].pop("1")
+    read(connection, remote)
+    assert len(told) == 1
+
+
+def test_an_endless_log_is_left_after_a_while(club, monkeypatch):
+    connection, remote = club
+    monkeypatch.setattr(reading_actors, "LINES_AT_MOST", 50)
+    remote.log = [event("2", "Zoë")] * 50 + [event("1", "Ivan")]
+    remote.rooms["r1"].pop("1")
+    assert read(connection, remote).state == ReadingState.COMPLETE
+    assert Drift.objects.get().remote_at is None
+
+
+def test_a_fault_of_ours_in_the_log_leaves_the_reading_complete(club):
+    connection, remote = club
+
+    def lines(since, until):
+        raise TypeError("a fault")
+        yield
+
+    remote.outside_events = lines
+    remote.rooms["r1"].pop("1")
+    assert read(connection, remote).state == ReadingState.COMPLETE
+
+
+def test_a_group_that_vanished_is_told_with_who_deleted_it(club):
+    connection, remote = club
+    remote.log = [event(None, "Ivan")]
+    remote.rooms.pop("r1")
+    remote.rooms["r2"] = {}
+    read(connection, remote)
+    assert Drift.objects.get(kind=DriftKind.GROUP_VANISHED).remote_actor == "Ivan"

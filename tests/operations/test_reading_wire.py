@@ -3,11 +3,11 @@
 import pytest
 from django.utils import timezone
 
-from membership.errors import Reason
+from membership.errors import NotAllowed, Reason
 from membership.models import Account, Drift, Group, Participant, Presence, Reading
 from membership.sandbox.faults import Fault
 from membership.services.refresh import request_refresh
-from membership.vocab import DriftKind, PresenceCause, ReadingKind, ReadingState
+from membership.vocab import DriftKind, PresenceCause, ReadingKind, ReadingState, Role
 from tests.world import GROUP_UID
 
 
@@ -167,3 +167,26 @@ def test_the_places_of_one_person_are_read_from_the_remote(read_world):
 def test_the_readings_count_what_was_sent(read_world):
     row = refresh(read_world, read_world.mudbase)
     assert row.requests == len(read_world.sandbox.mudbase.journal.entries)
+
+
+def test_a_group_that_has_really_become_empty_is_believed_when_somebody_says_so(world, make_user):
+    world.read()
+    state = world.sandbox.kaiten.state
+    for user in (*state.members(GROUP_UID), *state.admins(GROUP_UID)):
+        for on_list in ("users", "admins"):
+            if state.is_on(GROUP_UID, user, on_list):
+                state.remove_by_hand(GROUP_UID, user, list=on_list)
+    world.read()
+    group = world.group("Группа 2")
+    assert (group.incomplete_reason, group.participants_count) == (Reason.EMPTY_WHERE_ROWS_WERE, 3)
+
+    request_refresh(groups=[group], accept_fewer=True, actor=make_user("oona", Role.OPERATOR))
+    world.work()
+    group.refresh_from_db()
+    assert (group.incomplete_reason, group.participants_count) == ("", 0)
+
+
+def test_believing_a_smaller_list_takes_the_right_to_act(world, approver):
+    world.read()
+    with pytest.raises(NotAllowed):
+        request_refresh(groups=[world.group("Группа 2")], accept_fewer=True, actor=approver)
