@@ -29,7 +29,7 @@ class _Armed:
             self.passed[name] += 1
             is_due = name == self.name and self.passed[name] == self.nth
         if is_due:
-            os.kill(os.getpid(), self.signal)
+            signal.pthread_kill(threading.get_ident(), self.signal)  # here, before this thread does anything else
 
 
 _armed: _Armed | None = None

@@ -105,6 +105,7 @@ class Reason(StrEnum):
     ALREADY_ASKED = "already_asked"
     PLACES_NOT_KNOWN = "places_not_known"
     PRECONDITION_GONE = "precondition_gone"
+    STEP_BEFORE_FAILED = "step_before_failed"
     CANCELLED = "cancelled"
     CHANGED_BY_SOMEONE_ELSE = "changed_by_someone_else"
     READ_BACK_DONE = "read_back_done"

@@ -10,6 +10,7 @@ from types import TracebackType
 from django.db import transaction
 from django.utils import timezone
 
+from membership import crash
 from membership.audit import record
 from membership.errors import Reason
 from membership.models import Connection
@@ -48,10 +49,15 @@ def too_many_sign_ins(oldest: float, now: datetime) -> Throttled:
 
 
 class Credentials:
-    """The `CredentialStore` of one connection row. Reads come from memory; writes are committed and audited."""
+    """The `CredentialStore` of one connection row. Reads come from memory; writes are committed and audited.
 
-    def __init__(self, connection: Connection) -> None:
+    `hold` is called first in each transaction that writes: it raises when the lane is somebody else's by now, whose
+    tokens must not be overwritten.
+    """
+
+    def __init__(self, connection: Connection, *, hold: Callable[[], object] = lambda: None) -> None:
         self._pk = connection.pk
+        self._hold = hold
         self._values: dict[str, str] = {**connection.secrets, **connection.session}
 
     def get(self, key: str) -> str:
@@ -60,14 +66,17 @@ class Credentials:
     def begin_renewal(self) -> bool:
         now = timezone.now()
         with transaction.atomic():
+            self._hold()
             free = Connection.objects.filter(pk=self._pk, renewing_since=None).update(renewing_since=now)
             if free:
                 self._record(how="renewal")
+        crash.point("renewal.begun")
         return bool(free)
 
     def note_sign_in(self) -> None:
         now = timezone.now()
         with transaction.atomic():
+            self._hold()
             row = Connection.objects.select_for_update().get(pk=self._pk)
             recent = recent_sign_ins(row.sign_ins, now)
             if len(recent) >= SIGN_INS_AT_MOST:
@@ -75,14 +84,18 @@ class Credentials:
             row.sign_ins = [*recent, now.timestamp()]
             row.save(update_fields=["sign_ins"])
             self._record(how="log-in")
+        crash.point("sign_in.noted")
 
     def save(self, values: Mapping[str, str]) -> None:
+        crash.point("renewal.answered")
         with transaction.atomic():
+            self._hold()
             row = Connection.objects.select_for_update().get(pk=self._pk)
             row.session = {**row.session, **values}
             row.renewing_since = None
             row.own_account_id = values.get("own_account_id", row.own_account_id)
             row.save(update_fields=["session", "renewing_since", "own_account_id"])
+        crash.point("renewal.saved")
         self._values.update(values)
 
     def _record(self, *, how: str) -> None:

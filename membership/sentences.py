@@ -95,6 +95,7 @@ REASONS: dict[Reason, Any] = {
     Reason.ALREADY_ASKED: _("Already asked for in change %(change)s."),
     Reason.PLACES_NOT_KNOWN: _("Where the person takes part there is not known."),
     Reason.PRECONDITION_GONE: _("Something changed since the preview, so it was not sent."),
+    Reason.STEP_BEFORE_FAILED: _("The step that has to come first did not go well, so this one was not sent."),
     Reason.CANCELLED: _("Cancelled before it was sent."),
     Reason.CHANGED_BY_SOMEONE_ELSE: _("It is neither as before nor as wished: somebody else changed it meanwhile."),
     Reason.READ_BACK_DONE: _("The answer was lost; read back: it is done."),
@@ -137,7 +138,10 @@ FINDINGS: dict[str, tuple[Any, Any]] = {
         _("The system lists its groups."),
         _("The system does not list its groups: name those to track in the options."),
     ),
-    "reads_accounts": (_("Accounts can be read."), _("Accounts cannot be read: the account used here lacks the right.")),
+    "reads_accounts": (
+        _("Accounts can be read."),
+        _("Accounts cannot be read: the account used here lacks the right."),
+    ),
     "reads_emails": (
         _("E-mail addresses can be read."),
         _("E-mail addresses cannot be read, so no links between systems are proposed."),

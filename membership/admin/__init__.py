@@ -5,10 +5,34 @@ Only pages of ours are open: what other applications register by themselves is t
 
 from django.contrib import admin
 
-from membership.admin import account, audit, change, connection, drift, group, participant, person, proposal, user
+from membership.admin import (
+    account,
+    audit,
+    bundle,
+    change,
+    connection,
+    drift,
+    group,
+    participant,
+    person,
+    proposal,
+    user,
+)
 from membership.admin.base import PanelAdmin
 
-__all__ = ["account", "audit", "change", "connection", "drift", "group", "participant", "person", "proposal", "user"]
+__all__ = [
+    "account",
+    "audit",
+    "bundle",
+    "change",
+    "connection",
+    "drift",
+    "group",
+    "participant",
+    "person",
+    "proposal",
+    "user",
+]
 
 for _model, _page in list(admin.site._registry.items()):
     if not isinstance(_page, PanelAdmin):

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpResponse, HttpResponseRedirect
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -11,41 +11,30 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from membership.admin import filters
-from membership.admin.base import PanelAdmin
+from membership.admin.account_verbs import AccountVerbs
 from membership.admin.requests import Request
 from membership.models import Account, Connection, visible_to
-from membership.services import pages, people, refresh, removal
+from membership.services import list_filters, pages, people, refresh, removal
+from membership.services.abilities import abilities
 from membership.templatetags import cells
 from membership.vocab import Right
 
 
-class PersonFilter(filters.Choice):
-    title = gettext_lazy("person")
-    parameter_name = "person"
-    options = (("linked", gettext_lazy("linked")), ("none", gettext_lazy("not linked")))
-
-    def condition(self, value: str) -> Q | None:
-        return {"linked": Q(person__isnull=False), "none": Q(person=None)}.get(value)
-
-
 @admin.register(Account)
-class AccountAdmin(PanelAdmin):
+class AccountAdmin(AccountVerbs):
     is_mirrored = True
     lead = gettext_lazy("Who can be in groups: the users of each system.")
     page_template = "membership/accounts/page.html"
-    posts = {"remove_everywhere": Right.ACT, "refresh": Right.REFRESH}
+    posts = {"remove_everywhere": Right.ACT, "refresh": Right.REFRESH, "make_person": Right.ACT}
     list_display = ("who", "mail", "system", "whose", "marks", "changed")
-    list_filter = (
-        filters.System,
-        PersonFilter,
-        filters.flag(gettext_lazy("active"), "active", "active"),
-        filters.flag(gettext_lazy("virtual"), "virtual", "virtual"),
+    list_filter = filters.of_table(
+        list_filters.ACCOUNTS, at_hand=("system", "person", "active", "virtual", "email_blocked", "deletion")
     )
     search_fields = ("label", "email", "remote_id", "person__name")
     search_help_text = gettext_lazy("Name, e-mail or id")
     list_select_related = ("connection", "person")
     ordering = ("label", "pk")
-    actions = ("link",)
+    actions = ("add_to_groups", "link")
 
     def get_queryset(self, request: Request) -> QuerySet:
         rows = super().get_queryset(request).filter(is_present=True)
@@ -55,7 +44,11 @@ class AccountAdmin(PanelAdmin):
         return visible_to(Account.objects.select_related("connection", "person"), request.user)
 
     def page_context(self, request: Request, row: Account) -> dict[str, Any]:
-        return {"about": pages.account_page(row, request.user), "may_act": self.has_act_permission(request)}
+        return {
+            "about": pages.account_page(row, request.user),
+            "may_act": self.has_act_permission(request),
+            "can": abilities(row.connection),
+        }
 
     @admin.display(description=gettext_lazy("name"), ordering="label")
     def who(self, row: Account) -> SafeString:

@@ -4,6 +4,7 @@ The stock pages that add, edit and delete rows are closed: mirrored rows are cha
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
@@ -21,6 +22,7 @@ from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 from unfold.views import ChangeList
 
+from membership.admin import exporting
 from membership.admin.changelist import Nothing, PanelChangeList
 from membership.admin.requests import ROW_ID, Request, refuse, visible_systems
 from membership.errors import MusterbookError, NotAllowed, Reason
@@ -95,6 +97,9 @@ class PanelAdmin(ModelAdmin):  # type: ignore[misc]  # the theme is not typed
     def get_urls(self) -> list[URLPattern]:
         prefix = f"{self.opts.app_label}_{self.opts.model_name}"
         own = self.own_urls(prefix)
+        if exporting.columns_of(self):
+            file = require_POST(partial(exporting.export, self))
+            own.append(path("export/", self.admin_site.admin_view(file), name=f"{prefix}_export"))
         if self.page_template:
             own.append(path("<int:pk>/", self.admin_site.admin_view(self.page_view), name=f"{prefix}_page"))
         for name in self.posts:
@@ -152,8 +157,7 @@ class PanelAdmin(ModelAdmin):  # type: ignore[misc]  # the theme is not typed
         if self.is_mirrored:
             extra["as_of_systems"] = visible_systems(request)
         try:
-            response: HttpResponse = super().changelist_view(request, extra)
-            return response
+            return super().changelist_view(request, extra)  # type: ignore[no-any-return]
         except NotAllowed:
             raise
         except MusterbookError as error:

@@ -13,16 +13,19 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from membership.admin import backs, filters
 from membership.admin import change_contexts as contexts
-from membership.admin import filters
 from membership.admin.base import PanelAdmin
 from membership.admin.requests import ROW_ID, Request
 from membership.errors import BadValue, ChangeRefused, NotAllowed, Reason
 from membership.models import Change, Operation
 from membership.sentences import say
-from membership.services import change_pages, changes, titles
+from membership.services import change_pages, changes, inert, titles, way_back
 from membership.templatetags import cells
 from membership.vocab import ChangeKind, ChangeState, Right
+
+ASKED_AGAIN = (Reason.REASON_EMPTY, Reason.NUMBER_NOT_TYPED, Reason.NAME_NOT_TYPED, Reason.BAD_VALUE)
+"""Refusals about what was typed: the form is shown again with it."""
 
 
 class MineFilter(filters.Choice):
@@ -45,6 +48,7 @@ class ChangeAdmin(PanelAdmin):
         "cancel_rest": Right.ACT,
         "retry": Right.ACT,
         "decide": Right.ACT,
+        "way_back": Right.ACT,
     }
     list_display = ("what", "state_word", "who", "asked", "size")
     list_filter = (
@@ -100,21 +104,21 @@ class ChangeAdmin(PanelAdmin):
 
     # --- what is done -------------------------------------------------------------------------------------------------
     def do_confirm(self, request: Request, row: Change) -> HttpResponse | None:
-        typed = {name: request.POST.get(name, "") for name in ("reason", "ticket", "typed_number")}
+        typed = {name: request.POST.get(name, "") for name in ("reason", "ticket", "typed_number", "typed_name")}
         try:
             changes.confirm_change(row, actor=request.user, expected_hash=request.POST.get("plan_hash", ""), **typed)
         except (ChangeRefused, BadValue) as error:
-            if error.reason not in (Reason.REASON_EMPTY, Reason.NUMBER_NOT_TYPED, Reason.BAD_VALUE):
+            if error.reason not in ASKED_AGAIN:
                 raise
-            context = self.page_context(request, row) | {"typed": typed, "error": say(error), "error_at": error.reason}
-            return self.render(request, self.page_template, row=row, **context)
+            said = {"typed": typed, "error": inert.inert(say(error)), "error_at": error.reason}
+            return self.render(request, self.page_template, row=row, **self.page_context(request, row), **said)
         messages.success(request, _("Asked for. The steps are sent one by one; this page shows how far it is."))
         return None
 
     def do_throw_away(self, request: Request, row: Change) -> HttpResponse:
         changes.throw_away(row, actor=request.user)
         messages.info(request, format_html(_("The preview {} was thrown away. Nothing was done."), _titled(row)))
-        return HttpResponseRedirect(contexts.back(row))
+        return HttpResponseRedirect(backs.back(row, request.user).address)
 
     def do_recompile(self, request: Request, row: Change) -> HttpResponse:
         return HttpResponseRedirect(cells.page(changes.recompile(row, actor=request.user)))
@@ -127,12 +131,11 @@ class ChangeAdmin(PanelAdmin):
         return HttpResponseRedirect(cells.page(changes.draft_retry(row, actor=request.user)))
 
     def do_decide(self, request: Request, row: Change) -> None:
-        number = request.POST.get("step", "")
-        step = Operation.objects.filter(change=row, pk=int(number)).first() if ROW_ID.fullmatch(number) else None
-        if step is None:
-            raise NotAllowed(Reason.NOT_VISIBLE)
-        changes.decide_foreign(step, request.POST.get("decision", ""), actor=request.user)
+        changes.decide_foreign(_step(request, row), request.POST.get("decision", ""), actor=request.user)
         messages.success(request, _("Decided."))
+
+    def do_way_back(self, request: Request, row: Change) -> HttpResponse:
+        return HttpResponseRedirect(cells.page(way_back.draft_way_back(_step(request, row), actor=request.user)))
 
     # --- the list -----------------------------------------------------------------------------------------------------
     @admin.display(description=gettext_lazy("what"))
@@ -157,6 +160,15 @@ class ChangeAdmin(PanelAdmin):
     def size(self, row: Change) -> str:
         steps = _("%(count)d steps") % {"count": row.operations_count}
         return f"{steps}, {_('%(count)d left out') % {'count': row.left_out_count}}" if row.left_out_count else steps
+
+
+def _step(request: Request, row: Change) -> Operation:
+    """The step of this change that a button named."""
+    number = request.POST.get("step", "")
+    step = Operation.objects.filter(change=row, pk=int(number)).first() if ROW_ID.fullmatch(number) else None
+    if step is None:
+        raise NotAllowed(Reason.NOT_VISIBLE)
+    return step
 
 
 def _titled(row: Change) -> SafeString:

@@ -4,12 +4,12 @@ from typing import Any
 
 from django.core.paginator import Page, Paginator
 
+from membership.admin import backs
 from membership.admin.base import ROWS
 from membership.admin.requests import Request
-from membership.models import Change, Participant
-from membership.services import change_pages, changes
-from membership.templatetags import cells
-from membership.vocab import ChangeState, OperationState
+from membership.models import Change, Operation
+from membership.services import change_pages, changes, way_back
+from membership.vocab import ChangeState, OperationState, Verb
 
 NEEDS_SHOWN = 20
 IN_ORDER = [
@@ -25,6 +25,8 @@ IN_ORDER = [
     OperationState.PLANNED,
 ]
 """States as a progress bar and its tags show them: what is done first, what waits last."""
+HARSH = (Verb.REMOVE, Verb.DELETE_GROUP)
+"""What takes something away: its button is red."""
 POLITE = 200  # characters of a search that are looked at
 
 
@@ -39,16 +41,9 @@ def preview(request: Request, row: Change) -> dict[str, Any]:
         "as_of_unknown": None in as_of,
         "left_outs": Paginator(change_pages.left_outs(row), ROWS).get_page(request.GET.get("lp")),
         "recent_reasons": change_pages.recent_reasons(request.user) if found.may_confirm else [],
-        "back": back(row),
+        "back": backs.back(row, request.user),
+        "is_harsh": Operation.objects.filter(change=row, verb__in=HARSH).exists(),
     }
-
-
-def back(row: Change) -> str:
-    """Where the selection came from."""
-    about = row.selection
-    if about.get("kind") == "query":
-        return f"{cells.listing(Participant)}?{about.get('query', '')}"
-    return cells.page(row.retry_of) if row.retry_of else cells.listing(Participant)
 
 
 def live(row: Change) -> dict[str, Any]:
@@ -56,14 +51,16 @@ def live(row: Change) -> dict[str, Any]:
     progress = changes.progress(row)
     failed = (OperationState.REFUSED, OperationState.OVERTAKEN, OperationState.CANCELLED)
     is_open = row.state in ChangeState.open()
+    needs = list(change_pages.needs_you(row)[:NEEDS_SHOWN])
+    ways = way_back.ways_back(step.pk for step in needs)
     return {
         "progress": progress,
         "tallies": sorted(progress.tallies, key=lambda tally: IN_ORDER.index(OperationState(tally.state))),
         "done": progress.count(OperationState.CONFIRMED) + progress.count(OperationState.NOT_NEEDED),
         "is_open": is_open,
-        "needs": list(change_pages.needs_you(row)[:NEEDS_SHOWN]),
+        "needs": [(step, ways.get(step.pk)) for step in needs],
         "needs_count": progress.count(OperationState.FOREIGN) + progress.count(OperationState.REFUSED),
-        "may_retry": not is_open and any(progress.count(state) for state in failed),
+        "may_retry": 0 if is_open else sum(progress.count(state) for state in failed),
         "retries": list(row.retries.exclude(confirmed_at=None).order_by("pk")),
     }
 

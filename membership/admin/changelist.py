@@ -1,17 +1,20 @@
 """A list as it stands: its rows, its filters as chips that can be taken away, and what to do where nothing is."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.http import QueryDict
 from django.urls import reverse
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from unfold.views import ChangeList
 
+from membership.admin.exporting import FORMATS, columns_of
 from membership.admin.requests import Request, visible_systems
-from membership.models import has_right
+from membership.models import Connection, has_right
 from membership.services import inert
-from membership.vocab import Right
+from membership.vocab import ConnectionState, Right
 
 if TYPE_CHECKING:
     from membership.admin.base import PanelAdmin
@@ -46,9 +49,12 @@ class PanelChangeList(ChangeList):  # type: ignore[misc]  # the theme is not typ
     def get_results(self, request: Request) -> None:
         super().get_results(request)
         self.shown_page = self.paginator.get_page(self.page_num)
+        self.exports = FORMATS if columns_of(self.model_admin) else ()
+        rare = [spec for spec in self.filter_specs if spec.is_rare and spec.kind != "identity"]
+        self.has_rare_filters, self.rare_is_active = bool(rare), any(spec.value() for spec in rare)
         self.chips = list(self._chips(request))
-        is_bare = not (self.result_count or self.query or self.has_active_filters)
-        self.nothing = nothing(request, self.model_admin) if is_bare else None
+        is_bare = not (self.result_count or self.query)
+        self.nothing = nothing(request, self.model_admin, is_filtered=self.has_active_filters) if is_bare else None
 
     def _chips(self, request: Request) -> Any:
         if self.query:
@@ -67,18 +73,31 @@ def _without(query: QueryDict, name: str) -> str:
     return f"?{rest.urlencode()}"
 
 
-def nothing(request: Request, page: "PanelAdmin") -> Nothing:
-    """What comes first comes first: a system, its first reading, then what this list is about."""
-    systems = visible_systems(request)
-    if page.is_mirrored and not systems:
-        return no_system(request)
-    if page.is_mirrored and not any(row.read_at for row in systems):
-        if all(row.state == "active" for row in systems):
-            text = _("The systems are being read for the first time. This page looks again by itself.")
-            return Nothing(text, is_coming=True)
-        text = _("No system has been read yet, and not all of them are working.")
-        return Nothing(text, reverse("admin:membership_connection_changelist"), _("Look at the systems"))
-    return page.nothing_yet(request)
+def nothing(request: Request, page: "PanelAdmin", *, is_filtered: bool) -> Nothing | None:
+    """What comes first comes first: a system, its first reading, then what this list is about.
+
+    None: nothing matches what was asked for.
+    """
+    if page.is_mirrored:
+        systems = visible_systems(request)
+        if not systems:
+            return no_system(request)
+        about = [row for row in systems if str(row.pk) == request.GET.get("system")] or systems
+        if not any(row.read_at for row in about):
+            return _not_read(about)
+    return None if is_filtered else page.nothing_yet(request)
+
+
+def _not_read(systems: Sequence[Connection]) -> Nothing:
+    if all(row.state == ConnectionState.ACTIVE for row in systems):
+        text = ngettext(
+            "The system is being read for the first time. This page looks again by itself.",
+            "The systems are being read for the first time. This page looks again by itself.",
+            len(systems),
+        )
+        return Nothing(text, is_coming=True)
+    text = _("Nothing has been read yet, and the worker does not read what is stopped.")
+    return Nothing(text, reverse("admin:membership_connection_changelist"), _("Look at the systems"))
 
 
 def no_system(request: Request) -> Nothing:

@@ -1,6 +1,6 @@
 """Filters of the lists: selects and short text fields, drawn by `membership/_filters.html`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from django.contrib.admin import SimpleListFilter
@@ -12,6 +12,8 @@ from django.utils.translation import gettext_lazy as _
 from membership.admin.base import Text
 from membership.admin.requests import visible_systems
 from membership.models import visible_to
+from membership.services import list_filters, matching
+from membership.services.list_filters import ListFilter, Table
 
 
 class Choice(SimpleListFilter):
@@ -21,6 +23,8 @@ class Choice(SimpleListFilter):
     options: ClassVar[Iterable[tuple[str, Text]]] = ()
     where: ClassVar[dict[str, Q]] = {}
     nothing_chosen: ClassVar[Text] = _("all")
+    is_rare: ClassVar[bool] = False
+    """Whether it stands behind "More filters"."""
 
     def lookups(self, request: HttpRequest, model_admin: ModelAdmin) -> list[tuple[str, Any]]:
         return list(self.options)
@@ -64,7 +68,7 @@ class Contains(Choice):
     column: ClassVar[str]
 
     def condition(self, value: str) -> Q | None:
-        return None if "\0" in value else Q(**{f"{self.column}__icontains": value})
+        return None if "\0" in value else matching.contains(self.column, value)
 
 
 class Identity(Choice):
@@ -102,10 +106,6 @@ class System(Choice):
         return Q(**{self.column: int(value)}) if is_id(value) else None
 
 
-class SystemOfGroup(System):
-    column = "group__connection_id"
-
-
 def flag(title: Text, parameter: str, column: str) -> type[Flag]:
     return type("Flag", (Flag,), {"title": title, "parameter_name": parameter, "column": column})
 
@@ -126,3 +126,36 @@ def of_enum(title: Text, parameter: str, column: str, choices: type[TextChoices]
     where = {value: Q(**{column: value}) for value in choices.values}
     fields = {"title": title, "parameter_name": parameter, "options": tuple(choices.choices), "where": where}
     return type("OfEnum", (Choice,), fields)
+
+
+class OfTable(Identity):
+    """One line of a table of `services/list_filters`."""
+
+    line: ClassVar[ListFilter]
+
+    def lookups(self, request: HttpRequest, model_admin: ModelAdmin) -> list[tuple[str, Any]]:
+        if self.line.kind == list_filters.SYSTEM:
+            return [(str(row.pk), row.name) for row in visible_systems(request)]
+        return list(self.line.choices)
+
+    def condition(self, value: str) -> Q | None:
+        return self.line.condition(value)
+
+    def said(self, request: HttpRequest, value: str) -> object:
+        kind = self.line.kind
+        return super().said(request, value) if kind == list_filters.IDENTITY else Choice.said(self, request, value)
+
+
+def of_table(
+    table: Table, *, at_hand: Iterable[str], named_by: Mapping[str, tuple[type[Model], str]] | None = None
+) -> tuple[type[OfTable], ...]:
+    """All filters of a table: those `at_hand` first, the others behind "More filters"."""
+    first = [table[key] for key in at_hand]
+    rest = [line for line in table.values() if line not in first]
+    return tuple(_of_line(line, line in rest, (named_by or {}).get(line.key)) for line in (*first, *rest))
+
+
+def _of_line(line: ListFilter, is_rare: bool, named_by: tuple[type[Model], str] | None) -> type[OfTable]:
+    kind = list_filters.SELECT if line.kind == list_filters.SYSTEM else line.kind
+    fields = {"title": line.label, "parameter_name": line.key, "kind": kind, "line": line}
+    return type("OfLine", (OfTable,), {**fields, "is_rare": is_rare, "named_by": named_by})

@@ -11,11 +11,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from membership.admin import filters
-from membership.admin.base import PanelAdmin
+from membership.admin.group_verbs import GroupVerbs
+from membership.admin.participant_verbs import offered_in
 from membership.admin.requests import ROW_ID, Request
 from membership.errors import ChangeRefused, NotAllowed, Reason
 from membership.models import Group, Participant, visible_to
 from membership.services import pages, people, refresh, removal
+from membership.services.abilities import abilities
 from membership.templatetags import cells
 from membership.vocab import Right
 
@@ -40,7 +42,7 @@ class PresentFilter(filters.Choice):
 
 
 @admin.register(Group)
-class GroupAdmin(PanelAdmin):
+class GroupAdmin(GroupVerbs):
     is_mirrored = True
     lead = gettext_lazy("Rooms, chats and groups of all systems.")
     page_template = "membership/groups/page.html"
@@ -48,6 +50,8 @@ class GroupAdmin(PanelAdmin):
         "remove": Right.ACT,
         "refresh": Right.REFRESH,
         "accept_fewer": Right.ACT,
+        "rename_group": Right.ACT,
+        "delete_group": Right.ACT,
         "protect": Right.PROTECT,
         "unprotect": Right.PROTECT,
     }
@@ -81,6 +85,8 @@ class GroupAdmin(PanelAdmin):
             "about": pages.group_page(row, search=search, number=request.GET.get("p")),
             "search": search,
             "may_act": self.has_act_permission(request),
+            "can": abilities(row.connection),
+            "offered": offered_in(row.connection),
         }
 
     @admin.display(description=gettext_lazy("group"), ordering="name")

@@ -6,12 +6,14 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
+from membership.admin.connect import may_connect
+from membership.admin.context import badges
 from membership.admin.requests import Request
 from membership.models import has_right
-from membership.services import inert
+from membership.services import activity_svg, inert
 from membership.services.overview import overview
 from membership.templatetags import cells
-from membership.vocab import Right
+from membership.vocab import ChangeState, Right
 
 NOON, EVENING = 12, 18
 
@@ -24,9 +26,19 @@ def dashboard(request: Request, context: dict[str, Any]) -> dict[str, Any]:
     context["today"] = f"{date_format(now, 'l, j F Y, H:i')} ({cells.zone()})"
     context["may_see"] = has_right(request.user, Right.SEE)
     if context["may_see"]:
-        context["overview"] = overview(request.user)
-        context["may_act"] = has_right(request.user, Right.ACT)
-        context["may_manage"] = has_right(request.user, Right.MANAGE_SYSTEMS)
+        found = overview(request.user, badges(request))
+        context |= {
+            "overview": found,
+            # What was refused stands on top with its button; the rest of what waits in a card.
+            "refused": [row for row in found.waiting if row.state == ChangeState.DONE_WITH_FAILURES],
+            "waiting": [row for row in found.waiting if row.state != ChangeState.DONE_WITH_FAILURES],
+            "picture": activity_svg.draw(found.activity),
+            "activity_summary": activity_svg.summary(found.activity),
+            "activity_table": activity_svg.table(found.activity),
+            "may_act": has_right(request.user, Right.ACT),
+            "may_manage": has_right(request.user, Right.MANAGE_SYSTEMS),
+            "may_connect": may_connect(request),
+        }
     return context
 
 

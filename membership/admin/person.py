@@ -9,8 +9,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from membership.admin import filters
-from membership.admin.base import PanelAdmin
+from membership.admin import filters, person_links, person_matrix
+from membership.admin.person_verbs import PersonVerbs
 from membership.admin.requests import Request, visible_systems
 from membership.models import Account, Person, reached_ids, visible_to
 from membership.services import pages, people, removal
@@ -19,17 +19,22 @@ from membership.vocab import Right
 
 
 @admin.register(Person)
-class PersonAdmin(PanelAdmin):
+class PersonAdmin(PersonVerbs):
     is_mirrored = True
     lead = gettext_lazy("People to whom accounts are linked. Link accounts on the accounts list.")
     page_template = "membership/people/page.html"
-    posts = {"remove_everywhere": Right.ACT, "protect": Right.PROTECT, "unprotect": Right.PROTECT}
+    posts = {
+        "remove_everywhere": Right.ACT,
+        "protect": Right.PROTECT,
+        "unprotect": Right.PROTECT,
+        "unlink": Right.ACT,
+        "places": Right.ACT,
+    }
     list_display = ("who", "accounts_count", "marks", "since")
     list_filter = (filters.flag(gettext_lazy("protected"), "protected", "is_protected"),)
     search_fields = ("name",)
     search_help_text = gettext_lazy("Name or e-mail")
     ordering = ("name", "pk")
-    actions = ()
 
     def get_queryset(self, request: Request) -> QuerySet:
         within = reached_ids(request.user)
@@ -50,10 +55,13 @@ class PersonAdmin(PanelAdmin):
         return visible_to(Person.objects.all(), request.user)
 
     def page_context(self, request: Request, row: Person) -> dict[str, Any]:
+        about = pages.person_page(row, request.user)
         return {
-            "about": pages.person_page(row, request.user),
+            "about": about,
             "as_of_systems": visible_systems(request),
             "may_act": self.has_act_permission(request),
+            **person_links.context(request, row),
+            **person_matrix.context(request, row, about),
         }
 
     @admin.display(description=gettext_lazy("name"), ordering="name")
@@ -82,3 +90,6 @@ class PersonAdmin(PanelAdmin):
     def do_unprotect(self, request: Request, row: Person) -> None:
         people.unprotect_person(row, request.POST.get("note", ""), actor=request.user)
         messages.success(request, _("The protection is lifted."))
+
+    def do_unlink(self, request: Request, row: Person) -> HttpResponse | None:
+        return person_links.unlink(request, row)

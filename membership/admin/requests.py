@@ -30,7 +30,7 @@ def visible_systems(request: HttpRequest) -> list[Connection]:
     """The systems that the user may see, read once a request: for filters and for "as of"."""
     found = getattr(request, "_panel_systems", None)
     if found is None:
-        rows = Connection.objects.only("pk", "name", "provider", "read_at", "state")
+        rows = Connection.objects.only("pk", "name", "provider", "options", "read_at", "state")
         found = list(visible_to(rows, request.user))
         request._panel_systems = found  # type: ignore[attr-defined]
     return found

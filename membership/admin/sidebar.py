@@ -8,7 +8,19 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from membership.admin.context import badges
-from membership.models import Account, AuditEntry, Change, Connection, Drift, Group, Participant, Person, has_right
+from membership.models import (
+    Account,
+    AuditEntry,
+    Bundle,
+    Change,
+    Connection,
+    Drift,
+    Group,
+    LinkProposal,
+    Participant,
+    Person,
+    has_right,
+)
 from membership.templatetags import cells
 from membership.vocab import Right
 
@@ -26,13 +38,16 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             items.append({"title": title, "link": address, "icon": icon, "active": active, **badge})
 
     waiting = {"count": found.waiting, "variant": "bad", "means": _("waiting for you")}
-    drifts = {"count": found.drifts, "variant": "plain", "means": _("in the last 7 days")}
+    proposals = {"count": found.proposals, "variant": "plain", "means": _("to look at")}
+    drifts = {"count": found.drifts, "variant": "plain", "means": _("to look at")}
     stopped = {"count": found.stopped, "variant": "bad", "means": _("stopped")}
     add(_("Overview"), reverse("admin:index"), "dashboard", Right.SEE)
     add(_("People"), cells.listing(Person), "person", Right.SEE)
+    add(_("Bundles"), cells.listing(Bundle), "inventory_2", Right.SEE)
     add(_("Groups"), cells.listing(Group), "groups", Right.SEE)
     add(_("Participants"), cells.listing(Participant), "group_add", Right.SEE)
     add(_("Accounts"), cells.listing(Account), "badge", Right.SEE)
+    add(_("Proposals to link"), cells.listing(LinkProposal), "link", Right.SEE, **proposals)
     add(_("Changes"), cells.listing(Change), "swap_horiz", Right.SEE, **waiting)
     add(_("Changed outside"), cells.listing(Drift), "sync_problem", Right.SEE, **drifts)
     add(_("Audit log"), cells.listing(AuditEntry), "history", Right.READ_AUDIT)

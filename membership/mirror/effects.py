@@ -24,20 +24,15 @@ def put_added(group_id: int, row: RemoteParticipant, *, account_id: int, at: dat
         defaults={**columns, "account_id": account_id, "is_present": True, "seen_at": at},
     )
     if known is None or not known.is_present:
-        returning = [participant.pk] if known else []
-        presence.begin(
-            [participant.pk],
-            returning=returning,
-            since=at,
-            cause=PresenceCause.OPERATION,
-            operation_id=operation_id,
-        )
-        Group.objects.filter(pk=group_id).update(participants_count=F("participants_count") + 1)
+        _begin(participant, returning=known is not None, at=at, operation_id=operation_id)
     return participant.pk
 
 
-def put_rights(participant_id: int, rights: Mapping[str, Any], *, at: datetime) -> None:
-    """A remote confirmed an alteration: the row has these rights now."""
+def put_rights(participant_id: int, rights: Mapping[str, Any], *, at: datetime, operation_id: int) -> None:
+    """A remote confirmed an alteration: the row has these rights now, and is there.
+
+    A role that changes by removal and addition may have been read between the two.
+    """
     participant = Participant.objects.get(pk=participant_id)
     for name in facts.RIGHTS:
         if name in rights:
@@ -45,7 +40,17 @@ def put_rights(participant_id: int, rights: Mapping[str, Any], *, at: datetime) 
     columns = {name: getattr(participant, name) for name in facts.PARTICIPANT_COLUMNS}
     participant.content_hash = facts.content_hash(columns)
     participant.seen_at = at
-    participant.save(update_fields=[*facts.RIGHTS, "content_hash", "seen_at"])
+    was_present, participant.is_present = participant.is_present, True
+    participant.save(update_fields=[*facts.RIGHTS, "content_hash", "seen_at", "is_present"])
+    if not was_present:
+        _begin(participant, returning=True, at=at, operation_id=operation_id)
+
+
+def _begin(participant: Participant, *, returning: bool, at: datetime, operation_id: int) -> None:
+    pks = [participant.pk]
+    cause = PresenceCause.OPERATION
+    presence.begin(pks, returning=pks if returning else (), since=at, cause=cause, operation_id=operation_id)
+    Group.objects.filter(pk=participant.group_id).update(participants_count=F("participants_count") + 1)
 
 
 def group_renamed(group_id: int, name: str, *, at: datetime) -> None:

@@ -49,7 +49,12 @@ class ParticipantListing(Listing[RemoteParticipant]):
         free = [
             item
             for item in chunk
-            if not guard.covers(item.known.pk if item.known else None, item.remote.remote_id, item.remote.account_id)
+            if not guard.covers(
+                item.known.pk if item.known else None,
+                item.remote.remote_id,
+                item.remote.account_id,
+                is_new=item.is_new,
+            )
         ]
         before = {} if self.first else _rights_of([item.known.pk for item in free if item.known and not item.is_new])
         # Where rows do not say whose they are, the link that a sweep found stays.

@@ -22,11 +22,18 @@ class Shield:
     """The rows of one group that a reading has to leave as they are."""
 
     participant_ids: frozenset[int | None]
+    row_ids: frozenset[str]
     subjects: frozenset[str]
+    is_added_to: bool
+    """Somebody is being added: a new row that does not say whose it is may be theirs."""
 
-    def covers(self, participant_id: int | None, remote_id: str, account_remote_id: str | None = None) -> bool:
+    def covers(
+        self, participant_id: int | None, remote_id: str, account_remote_id: str | None = None, *, is_new: bool = False
+    ) -> bool:
         if not self.subjects:
             return False
+        if remote_id in self.row_ids or (is_new and self.is_added_to and account_remote_id is None):
+            return True
         if participant_id is not None and participant_id in self.participant_ids:
             return True
         by_account = account_remote_id is not None and f"account:{account_remote_id}" in self.subjects
@@ -36,11 +43,15 @@ class Shield:
 def load(group: Group, *, began_at: datetime) -> Shield:
     """Call it in the transaction that writes: what is not shielded then may be written."""
     of_group = Operation.objects.filter(connection_id=group.connection_id, group_id=group.pk).order_by()
-    found = {
-        *of_group.filter(state__in=IN_FLIGHT).values_list("participant_id", "subject"),
-        *of_group.filter(settled_at__gte=began_at).values_list("participant_id", "subject"),
-    }
-    return Shield(frozenset(pk for pk, _ in found), frozenset(subject for _, subject in found))
+    columns = ("participant_id", "participant__remote_id", "subject", "verb")
+    in_flight = set(of_group.filter(state__in=IN_FLIGHT).values_list(*columns))
+    found = {*in_flight, *of_group.filter(settled_at__gte=began_at).values_list(*columns)}
+    return Shield(
+        frozenset(pk for pk, *_ in found),
+        frozenset(row_id for _, row_id, *_ in found if row_id is not None),
+        frozenset(subject for _, _, subject, _ in found),
+        any(verb == Verb.ADD for *_, verb in in_flight),
+    )
 
 
 def explained(participant_ids: Iterable[int], *, since: datetime) -> dict[int, int]:

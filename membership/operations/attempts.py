@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from membership import crash
 from membership.errors import NextStep, Reason
 from membership.models import Operation
 from membership.providers.base import (
@@ -82,6 +83,7 @@ class Attempt:
 def attempt(provider: Provider, job: Job, send_before: float) -> Attempt:
     """Send the call and judge its answer. Never raises: an unforeseen fault counts as an answer that was lost."""
     try:
+        crash.point("send.before_look")
         found = _look_before(provider, job)
         if found is not None:
             return found
@@ -117,7 +119,9 @@ def _not_sent(error: ProviderError) -> ProviderError:
 def _send(provider: Provider, job: Job, call: RemoteCall, send_before: float) -> Attempt:
     answer = None
     try:
+        crash.point("send.before")
         answer = provider.send(call, send_before=send_before)
+        crash.point("send.answered")
         verdict = provider.judge(call, answer)
         made = _made(provider, job, call, answer) if verdict == Verdict.CONFIRMED else {}
     except ProviderError as error:
@@ -125,6 +129,7 @@ def _send(provider: Provider, job: Job, call: RemoteCall, send_before: float) ->
     except Exception:  # one hostile answer must not end the lane; what was sent must be read back
         logger.exception("operation %s: the answer could not be judged", job.operation_id)
         return _attempt(provider, job, answer, error=OutcomeUnknown(Reason.ANSWER_UNREADABLE))
+    crash.point("send.judged")
     return _attempt(provider, job, answer, verdict=verdict, **made)
 
 

@@ -11,6 +11,7 @@ from datetime import timedelta
 from django.db import DatabaseError, connections, transaction
 from django.utils import timezone
 
+from membership import crash
 from membership.audit import record
 from membership.errors import AuditUnavailable, NextStep, Reason
 from membership.models import Connection, Operation, Reading
@@ -21,7 +22,7 @@ from membership.operations.pace import Bucket, PacedDoor
 from membership.operations.resolve import resolve_next
 from membership.operations.runner import Runner
 from membership.providers.errors import Misconfigured, ProviderError
-from membership.remotes import Remote
+from membership.remotes import Credentials, Remote
 from membership.vocab import AuditAction, ConnectionState, OperationState
 
 logger = logging.getLogger(__name__)
@@ -41,6 +42,7 @@ class Lane(threading.Thread):
         self._lease = Lease(connection_id, owner)
         self._bucket = buckets.setdefault(connection_id, Bucket(1, 1))
         self._renewed = False
+        self._taken_at_renewal = 0
         self._rights_looked_at = False
         self._failures = 0
         self._unavailable_since: float | None = None
@@ -67,9 +69,13 @@ class Lane(threading.Thread):
                 return
         try:
             with self._opened() as (remote, runner):
-                outbox.recover(self._connection_id, self._lease.token)
+                crash.point("lane.taken")
+                may_live_s = self._lease.owner_may_live_s
+                outbox.recover(self._connection_id, self._lease.token, owner_may_live_s=may_live_s)
+                crash.point("lane.recovered")
                 self._turns(remote, runner)
         finally:
+            crash.point("lane.releasing")
             self._lease.release()
 
     @contextmanager
@@ -80,11 +86,16 @@ class Lane(threading.Thread):
         if row.slowed_until:
             self._bucket.rest(max(0.0, (row.slowed_until - timezone.now()).total_seconds()))
         window = min(row.concurrency, max(1, math.ceil(row.rate_per_s)))
-        with Remote(row, wrap=lambda door: PacedDoor(door, self._bucket, self._stop_event)) as remote:
+        ended = threading.Event()
+        credentials = Credentials(row, hold=lambda: outbox.hold_lane(row.pk, self._lease.token))
+        with Remote(
+            row, lambda door: PacedDoor(door, self._bucket, self._stop_event, ended), credentials=credentials
+        ) as remote:
             runner = Runner(row.pk, remote.provider, self._lease, self._stop_event, window=window)
             try:
                 yield remote, runner
             finally:
+                ended.set()
                 runner.close()
 
     def _turns(self, remote: Remote, runner: Runner) -> None:
@@ -115,7 +126,10 @@ class Lane(threading.Thread):
             raise trouble
         if sent:
             self._went_well()
-        return resolve_next(self._connection_id, remote.provider, self._lease.token) or sent or promoted
+        resolved = resolve_next(self._connection_id, remote.provider, self._lease.token)
+        if resolved:
+            self._token_works()
+        return resolved or sent or promoted
 
     def _advance(self, steps: Iterator[None]) -> bool:
         """One step of a reading. False: it ended."""
@@ -124,6 +138,7 @@ class Lane(threading.Thread):
         except StopIteration:
             self._went_well()
             return False
+        self._token_works()
         return True
 
     def _next_reading(self, remote: Remote) -> Iterator[None] | None:
@@ -149,6 +164,11 @@ class Lane(threading.Thread):
             slowed_until=None, slowed_reason="", slowed_params={}
         )
 
+    def _token_works(self) -> None:
+        """What a renewal gave was accepted since: a reading longer than its life may renew it again."""
+        if self._bucket.taken > self._taken_at_renewal:
+            self._renewed = False
+
     def _meet(self, error: ProviderError, remote: Remote) -> None:
         """Do what the error says may be done next."""
         if error.reason == Reason.NOT_STARTED:
@@ -172,6 +192,7 @@ class Lane(threading.Thread):
         self._renewed = True
         try:
             remote.provider.renew()
+            self._taken_at_renewal = self._bucket.taken
         except ProviderError as failed:
             if failed.next_step == NextStep.RENEW:
                 failed = Misconfigured(Reason.TOKEN_NOT_ACCEPTED, **failed.params)
@@ -234,4 +255,6 @@ class Lane(threading.Thread):
                 outcome=error.reason,
                 personal={"said": str(error.params.get("said", ""))},
             )
+            crash.point("pause.inside")
             record.write(record.connection_chain(self._connection_id), [entry], at=now)
+        crash.point("pause.done")

@@ -1,8 +1,9 @@
 """Who may work a lane: a counter that its owner advances.
 
 A waiter takes over when the counter stood still, by the waiter's own monotonic clock, for the lease time plus the time
-limit of a request; at once when the owner was a process of this machine that is gone. A call leaves only before its
-owner's lease runs out, and a result is accepted only with the lane's token, so no clock has to agree with another.
+limit of a request; at once when the owner was a process of this machine that is gone, or gave the lane back. A call
+leaves only before its owner's lease runs out, and a result is accepted only with the lane's token, so no clock has to
+agree with another.
 """
 
 import os
@@ -32,10 +33,14 @@ def _machine() -> str:
 
 
 def _started(pid: int) -> str:
-    """When a process began, in clock ticks since boot; empty when there is none. Tells a reused id from the old one."""
+    """When a process began, in clock ticks since boot; empty when there is none, or only its exit status is left.
+
+    Tells a reused id from the old one.
+    """
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
+        state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return "" if state in ("Z", "X") else fields[18]
+    except (OSError, IndexError, ValueError):
         return ""
 
 
@@ -63,6 +68,8 @@ class Lease:
         self._seen: tuple[int, int] | None = None
         self._seen_at = 0.0
         self.token = 0
+        self.owner_may_live_s = 0.0
+        """How long calls of the owner before may still leave and be answered: nobody knows what became of it."""
 
     @property
     def send_before(self) -> float:
@@ -74,7 +81,7 @@ class Lease:
         row = Connection.objects.values("lane_owner", "lane_token", "lane_beat", "timeout_s").get(
             pk=self._connection_id
         )
-        if row["lane_owner"] and not is_surely_dead(row["lane_owner"]) and not self._stood_still(row):
+        if not self._is_free(row["lane_owner"]) and not self._stood_still(row):
             return False
         began = time.monotonic()
         taken = Connection.objects.filter(
@@ -83,7 +90,12 @@ class Lease:
         if taken:
             self.token = row["lane_token"] + 1
             self._beat_at = began
+            self.owner_may_live_s = 0.0 if row["lane_owner"] else conf.lease_s() + float(row["timeout_s"])
         return bool(taken)
+
+    def _is_free(self, owner: str) -> bool:
+        """Nobody's, ours (of a lane of this process that has ended), or of a process that is gone."""
+        return owner in ("", self._owner) or is_surely_dead(owner)
 
     def _stood_still(self, row: Mapping[str, Any]) -> bool:
         now = time.monotonic()
@@ -106,6 +118,8 @@ class Lease:
         self._beat_at = began
 
     def release(self) -> None:
+        """Give the lane back when none of its calls is on the way any more. The token of an owner that did so is no
+        longer the lane's: by that, one whose name merely vanished is told from it."""
         Connection.objects.filter(pk=self._connection_id, lane_token=self.token, lane_owner=self._owner).update(
-            lane_owner=""
+            lane_owner="", lane_token=F("lane_token") + 1
         )

@@ -12,16 +12,20 @@ from django.db import transaction
 from django.db.models import Count, Exists, F, OuterRef, Q
 from django.utils import timezone
 
+from membership import crash
 from membership.audit import record
 from membership.conf import ACT_ON_STEPS_PER_TRANSACTION as CHUNK
 from membership.errors import ChangeRefused, Reason
 from membership.models import Change, Connection, Operation
 from membership.operations.entries import operation_entry
 from membership.operations.verbs import standing
+from membership.operations.waiting import sort_out
 from membership.vocab import AuditAction, Chain, ChangeState, ConnectionState, OperationState, Verb
 
 BEHIND_ANOTHER = timedelta(seconds=5)
 """How long a wish waits before it is looked at again when an earlier one about the same person is open."""
+GOES_ON = Q(change__cancel_wanted_at=None) | Q(calls_done__gt=0)
+"""What may be sent: of a change that is being cancelled, only the rest of what is half done."""
 
 
 class LaneLost(Exception):
@@ -64,6 +68,7 @@ def promote(connection_id: int) -> bool:
         )
         if ids:
             Operation.objects.filter(pk__in=ids).update(state=OperationState.QUEUED)
+            crash.point("promote.inside")
     return bool(ids)
 
 
@@ -75,17 +80,19 @@ def claim(connection_id: int, token: int, limit: int) -> list[Operation]:
     now = timezone.now()
     ready = (
         Operation.objects.filter(connection_id=connection_id, state=OperationState.QUEUED)
-        .filter(Q(not_before=None) | Q(not_before__lte=now), change__cancel_wanted_at=None)
+        .filter(Q(not_before=None) | Q(not_before__lte=now), GOES_ON)
         .order_by("change_id", "position")
     )
     if not ready.exists():
         return []
+    crash.point("claim.before")
     with transaction.atomic():
         if hold_lane(connection_id, token) != ConnectionState.ACTIVE:
             return []
         candidates = list(ready.select_related("participant", "group", "connection", "change", "account")[:limit])
         candidates = _first_of_each_subject(connection_id, candidates, now)
-        sendable, entries = [], []
+        candidates, hopeless = sort_out(candidates, now)
+        sendable, entries = [], [_end(op, OperationState.OVERTAKEN, now, Reason.STEP_BEFORE_FAILED) for op in hopeless]
         states = standing(candidates)
         for operation in candidates:
             state = states[operation.pk]
@@ -105,8 +112,11 @@ def claim(connection_id: int, token: int, limit: int) -> list[Operation]:
             operation.state = OperationState.RUNNING
             entries.append(operation_entry(AuditAction.OPERATION_INTENDED, operation))
         if entries:
+            crash.point("claim.inside")
             record.write(record.connection_chain(connection_id), entries, at=now)
-    close_finished({op.change_id for op in candidates} - {op.change_id for op in sendable})
+            crash.point("claim.written")
+    crash.point("claim.committed")
+    close_finished({op.change_id for op in (*candidates, *hopeless)} - {op.change_id for op in sendable})
     return sendable
 
 
@@ -129,8 +139,8 @@ def _first_of_each_subject(connection_id: int, candidates: Sequence[Operation], 
     return [op for op in candidates if op.pk not in behind]
 
 
-def _end(operation: Operation, state: OperationState, now: datetime) -> record.Entry:
-    reason = _why_not_sent(operation, state)
+def _end(operation: Operation, state: OperationState, now: datetime, why: Reason | None = None) -> record.Entry:
+    reason = why or _why_not_sent(operation, state)
     Operation.objects.filter(pk=operation.pk).update(state=state, outcome=reason, settled_at=now, secrets={})
     action = AuditAction.OPERATION_NOT_NEEDED if state == OperationState.NOT_NEEDED else AuditAction.OPERATION_OVERTAKEN
     return operation_entry(action, operation, outcome=reason)
@@ -142,8 +152,11 @@ def _why_not_sent(operation: Operation, state: OperationState) -> Reason:
     return Reason.ALREADY_GONE if operation.verb in (Verb.REMOVE, Verb.DELETE_GROUP) else Reason.ALREADY_SO
 
 
-def recover(connection_id: int, token: int) -> int:
-    """What an earlier owner left running may have been sent: it is in doubt now. Returns how many."""
+def recover(connection_id: int, token: int, *, owner_may_live_s: float = 0.0) -> int:
+    """What an earlier owner left running may have been sent: it is in doubt now. Returns how many.
+
+    `owner_may_live_s`: how long calls of the owner just before may still leave, when it did not give the lane back.
+    """
     now = timezone.now()
     with transaction.atomic():
         hold_lane(connection_id, token)
@@ -154,20 +167,24 @@ def recover(connection_id: int, token: int) -> int:
         )
         if not left:
             return 0
-        settle = timedelta(seconds=left[0].connection.settle_s)
+        has_vanished = any(op.lane_token == token - 1 for op in left)
+        settle_s = left[0].connection.settle_s
+        settle = timedelta(seconds=max(settle_s, owner_may_live_s if has_vanished else 0.0))
         Operation.objects.filter(pk__in=[op.pk for op in left]).update(
             state=OperationState.IN_DOUBT, suspicion="", outcome=Reason.WORKER_DIED, not_before=now + settle
         )
+        crash.point("recover.inside")
         record.write(
             record.connection_chain(connection_id),
             [operation_entry(AuditAction.OPERATION_IN_DOUBT, op, outcome=Reason.WORKER_DIED) for op in left],
             at=now,
         )
+        crash.point("recover.written")
     return len(left)
 
 
 def cancel_rest(change: Change, *, limit: int = CHUNK) -> int:
-    """Cancel one chunk of what has not begun. Returns how many: call it until 0.
+    """Cancel one chunk of what has not begun. Returns how many: call it until 0. What is half done goes on.
 
     A confirmed change must carry `cancel_wanted_at` before, so that the worker claims no more of it meanwhile.
     """
@@ -175,13 +192,15 @@ def cancel_rest(change: Change, *, limit: int = CHUNK) -> int:
     with transaction.atomic():
         ids = list(
             Operation.objects.select_for_update(of=("self",))
-            .filter(change=change, state__in=(OperationState.PLANNED, OperationState.QUEUED))
+            .filter(change=change, state__in=(OperationState.PLANNED, OperationState.QUEUED), calls_done=0)
             .values_list("pk", flat=True)[:limit]
         )
         # A worker may be claiming these right now: the state is asked again in the update.
         cancelled = Operation.objects.filter(
-            pk__in=ids, state__in=(OperationState.PLANNED, OperationState.QUEUED)
+            pk__in=ids, state__in=(OperationState.PLANNED, OperationState.QUEUED), calls_done=0
         ).update(state=OperationState.CANCELLED, outcome=Reason.CANCELLED, settled_at=now)
+        crash.point("cancel.inside")
+    crash.point("cancel.committed")
     if not ids:
         close_finished([change.pk])
     return cancelled
@@ -256,7 +275,9 @@ def _close(change_id: int) -> int:
         entry = record.Entry(
             AuditAction.CHANGE_FINISHED, change_id=change_id, outcome=change.state, data={"counts": tally.of}
         )
+        crash.point("close.inside")
         record.write(Chain.PANEL, [entry], at=now)
+    crash.point("close.committed")
     return 1
 
 
@@ -266,7 +287,7 @@ def due_connections(now: datetime) -> set[int]:
     rested = Q(connection__slowed_until=None) | Q(connection__slowed_until__lte=now)
     working = Operation.objects.filter(rested, connection__in=active, change__state__in=ChangeState.open()).filter(
         Q(state=OperationState.PLANNED, change__cancel_wanted_at=None)
-        | Q(state=OperationState.QUEUED, change__cancel_wanted_at=None, not_before=None)
+        | Q(GOES_ON, state=OperationState.QUEUED, not_before=None)
         | Q(state__in=(OperationState.QUEUED, OperationState.IN_DOUBT), not_before__lte=now)
         | Q(state=OperationState.RUNNING)
     )

@@ -55,12 +55,15 @@ class Bucket:
 
 
 class PacedDoor:
-    """A door that waits for the lane's limit, and never opens inside a transaction."""
+    """A door that waits for the lane's limit, and never opens inside a transaction, nor after `stop` or `ended`."""
 
-    def __init__(self, door: Door, bucket: Bucket, stop: threading.Event) -> None:
+    def __init__(
+        self, door: Door, bucket: Bucket, stop: threading.Event, ended: threading.Event | None = None
+    ) -> None:
         self._door = door
         self._bucket = bucket
         self._stop = stop
+        self._ended = ended or threading.Event()
 
     def send(
         self, call: RemoteCall, *, credentials: Mapping[str, str], send_before: float | None = None
@@ -75,7 +78,7 @@ class PacedDoor:
     def _wait(self) -> None:
         if connection.in_atomic_block:
             raise RuntimeError("A remote call inside a transaction: the database must never wait for a remote.")
-        while not self._stop.is_set():
+        while not self._stop.is_set() and not self._ended.is_set():
             seconds = self._bucket.wait_s()
             if not seconds:
                 return

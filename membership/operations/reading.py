@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import Count, F, Q, QuerySet
 from django.utils import timezone
 
-from membership import conf
+from membership import conf, crash
 from membership.audit import record
 from membership.errors import Reason
 from membership.mirror import writer
@@ -65,6 +65,7 @@ def run(
         return
     look = Look(reading, provider, lane_token, requests)
     _begin(look)
+    crash.point("reading.begun")
     try:
         yield from PARTS[ReadingKind(reading.kind)](look)
         yield from name_actors(look)
@@ -155,6 +156,7 @@ def _save(look: Look) -> None:
     _count(look)
     with look.writing():
         look.reading.save(update_fields=["requests", "rows_seen", "rows_changed"])
+    crash.point("reading.left")
 
 
 def _count(look: Look) -> None:
@@ -171,13 +173,16 @@ def _finish(look: Look) -> None:
     if first is not None:
         look.note((Reason(first.incomplete_reason), first.incomplete_params))
     _count(look)
+    crash.point("reading.finishing")
     reading.groups_seen, reading.groups_incomplete = tried.count(), incomplete.count()
     with look.writing():
         _end(reading, _final_state(look), look.problem, now)
         if reading.kind == ReadingKind.SYSTEM:
             _note_on_connection(look, now)
         entry = _entry(reading, _drift_of(reading))
+        crash.point("reading.finish_inside")
         record.write(record.connection_chain(reading.connection_id), [entry], at=now)
+    crash.point("reading.finished")
 
 
 def _tried(look: Look) -> "QuerySet[Group]":

@@ -5,6 +5,7 @@ from functools import partial
 
 from django.utils import timezone
 
+from membership import crash
 from membership.errors import Reason
 from membership.mirror import writer
 from membership.models import Connection, Group
@@ -30,6 +31,7 @@ def read_accounts(look: Look) -> Steps:
         if problem is None:
             Connection.objects.filter(pk=look.connection.pk).update(accounts_read_at=began_at)
             look.connection.accounts_read_at = began_at
+    crash.point("reading.accounts")
     look.go_on()
 
 
@@ -41,6 +43,7 @@ def read_groups(look: Look) -> Steps:
     problem = problem or listing.problem()
     if problem is None:
         problem = yield from _ask_for_missing(look, listing)
+    crash.point("reading.groups")
     if problem is None:
         with look.writing():
             Connection.objects.filter(pk=look.connection.pk).update(groups_read_at=began_at)
@@ -112,6 +115,7 @@ def read_participants(look: Look, group: Group) -> Steps:
     problem = problem or listing.problem()
     if problem is None:
         look.in_chunks(listing.missing(), listing.remove)
+    crash.point("reading.participants")
     look.later(partial(writer.conclude, group, problem, began_at=listing.began_at))
     look.go_on()
 

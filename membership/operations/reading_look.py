@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from django.core.exceptions import ValidationError
 from django.db import DataError, IntegrityError, connection, transaction
 
+from membership import crash
 from membership.conf import ACT_ON_STEPS_PER_TRANSACTION as ROWS_AT_MOST
 from membership.errors import Reason
 from membership.mirror import writer
@@ -127,6 +128,8 @@ class Look:
             began = time.perf_counter()
             with self.writing():
                 tally = write(chunk)
+                crash.point("reading.chunk_inside")
+            crash.point("reading.chunk")
             self._fit(len(chunk), time.perf_counter() - began - GAP_S)
             self.rows_changed += tally.changed
             start += len(chunk)
@@ -167,6 +170,7 @@ class Look:
         with self.writing():
             for write in self._later:
                 write()
+            crash.point("reading.catch_up")
         self._later.clear()
 
     # reading

@@ -8,6 +8,7 @@ from datetime import datetime
 from django.db.models import F, Max, Q, QuerySet
 from django.utils import timezone
 
+from membership import crash
 from membership.errors import Reason
 from membership.mirror import writer
 from membership.models import Account, Group, Participant, Presence
@@ -101,6 +102,7 @@ def link(look: Look, told: Told) -> writer.Links:
         links = writer.link_rows(look.connection, dict.fromkeys(told.row_ids, told.account.remote_id))
         is_known = not links.taken and not links.unknown
         writer.note_places_asked(told.account.pk, at=told.asked_at, is_known=is_known)
+    crash.point("reading.linked")
     if links.taken:
         look.note((Reason.ANSWER_UNEXPECTED, {"status": 200}))
     return links

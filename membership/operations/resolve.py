@@ -7,6 +7,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from membership import crash
 from membership.errors import NextStep
 from membership.models import Group, Operation
 from membership.operations import outbox
@@ -40,12 +41,14 @@ def resolve_next(connection_id: int, provider: Provider, token: int) -> bool:
     if first is None:
         return False
     operations = list(due.filter(group=first.group_id).select_related("group", "connection", "change", "account"))
+    crash.point("resolve.before")
     try:
         seen = _read(operations, provider)
     except ProviderError as error:
         if error.next_step not in (NextStep.STOP, NextStep.RENEW, NextStep.PAUSE):
             _look_again_later(operations, token)
         raise
+    crash.point("resolve.read")
     _record(operations, seen, token)
     return True
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from membership import crash
 from membership.errors import NextStep, Reason
 from membership.models import Operation
 from membership.operations import outbox
@@ -78,9 +79,12 @@ class Runner:
         batch = self._gather()
         if not batch:
             return None
+        crash.point("settle.before")
         going_on = settle(batch, self._running, self._lease.token)
         for item in batch:
             del self._running[item.operation_id]
+        if going_on:
+            crash.point("calls.next")
         self._start(going_on)
         return next((item.error for item in batch if item.error and _stops_the_lane(item.error)), None)
 
@@ -95,5 +99,8 @@ class Runner:
         return batch
 
     def close(self) -> None:
-        """Let the threads go. What they still send is settled as in doubt by the next owner."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        """Wait for what is on its way, at most the time limit of a request; nothing leaves any more.
+
+        What was not settled is in doubt for the next owner, who reads it back: so no call may leave after that.
+        """
+        self._pool.shutdown(wait=True, cancel_futures=True)

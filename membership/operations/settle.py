@@ -9,6 +9,7 @@ from typing import Any
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
+from membership import crash
 from membership.audit import record
 from membership.errors import AuditUnavailable, NextStep, Reason
 from membership.mirror import writer
@@ -155,13 +156,17 @@ def apply(steps: Sequence[Step], token: int, now: datetime, first: Sequence[reco
     if not steps:
         return
     connection_id = steps[0].operation.connection_id
+    part = "resolve" if first else "settle"
     with transaction.atomic():
         outbox.hold_lane(connection_id, token)
         for step in steps:
             _move(step, now)
         _read_again(_tell_mirror(steps, now), connection_id, now)
+        crash.point(f"{part}.inside")
         entries = [_entry(step) for step in steps if step.state != OperationState.RUNNING]
         record.write(record.connection_chain(connection_id), [*first, *entries], at=now)
+        crash.point(f"{part}.written")
+    crash.point(f"{part}.committed")
     for step in steps:
         step.operation.state = step.state
         step.operation.calls_done = step.calls_done if step.calls_done is not None else step.operation.calls_done
@@ -169,9 +174,10 @@ def apply(steps: Sequence[Step], token: int, now: datetime, first: Sequence[reco
     outbox.close_finished({step.operation.change_id for step in steps if step.state in OperationState.final()})
 
 
-def _put_read(operation: Operation, there: RemoteParticipant | None, now: datetime) -> None:
+def _put_read(step: Step, now: datetime) -> None:
     """Keep what was read back. What calls of the operation have done by then is owed to it."""
-    owed_to = operation.pk if operation.calls_done else None
+    operation, there = step.operation, step.there
+    owed_to = operation.pk if step.calls_done or operation.calls_done else None
     if operation.participant_id:
         writer.put_found(operation.participant_id, there, at=now, operation_id=owed_to)
     elif operation.verb == Verb.ADD and there is not None and owed_to:
@@ -203,9 +209,12 @@ def _tell_mirror(steps: Sequence[Step], now: datetime) -> set[int | None]:
     unclear: set[int | None] = set()
     for step in steps:
         operation = step.operation
-        if step.state != OperationState.CONFIRMED:
+        if step.state == OperationState.RUNNING and operation.verb == Verb.ADD and step.there is not None:
+            # Added, its rights follow: known at once, or a reading would take the row for somebody else's doing.
+            tell_mirror(operation, step.there, None, at=now)
+        elif step.state != OperationState.CONFIRMED:
             if step.was_read:
-                _put_read(operation, step.there, now)
+                _put_read(step, now)
         elif operation.verb != Verb.REMOVE and not tell_mirror(operation, step.there, step.group, at=now):
             unclear.add(operation.group_id)
     return unclear

@@ -116,7 +116,7 @@ def tell_mirror(
         case Verb.ADD:
             return _added(operation, there, at)
         case Verb.UPDATE:
-            writer.put_rights(operation.participant_id or 0, wished_rights(operation), at=at)
+            writer.put_rights(operation.participant_id or 0, wished_rights(operation), at=at, operation_id=operation.pk)
             # Who managed without being a member may have become one by it.
             return not wishes_fields(operation) and operation.before.get("is_member") is not False
         case Verb.CREATE_GROUP if group is not None:
@@ -132,8 +132,13 @@ def tell_mirror(
 
 
 def _added(operation: Operation, there: RemoteParticipant | None, at: datetime) -> bool:
+    if there is None and operation.participant_id:
+        # Its first call made the row; the last one gave rights.
+        writer.put_rights(operation.participant_id, wished_rights(operation), at=at, operation_id=operation.pk)
+        return not wishes_fields(operation)
     if there is None or operation.group_id is None or operation.account_id is None:
         return False
     pk = writer.put_added(operation.group_id, there, account_id=operation.account_id, at=at, operation_id=operation.pk)
     Operation.objects.filter(pk=operation.pk).update(participant_id=pk)
+    operation.participant_id = pk
     return True

@@ -22,6 +22,9 @@ from membership.plans.wishes import Refusal, Remove, Wish
 from membership.providers.base import RemoteCall
 from membership.providers.errors import Refused
 
+AFTER = "after"
+"""In the precondition of a step: the position of the step that has to go well before it."""
+
 _text = json.JSONEncoder().encode
 _NO_SECRETS = Operation._meta.get_field("secrets").get_prep_value({})
 
@@ -43,6 +46,8 @@ class Plan:
     kept: Sequence[Case]
     calls: Sequence[tuple[RemoteCall, ...]]
     """Of each kept case."""
+    after: Mapping[int, int]
+    """`{position: the position that has to go well before it}`."""
     left_out: Sequence[tuple[Case, Refusal]]
 
     @property
@@ -66,11 +71,13 @@ def plan(wishes: Iterable[Wish]) -> Plan:
             break
         # What the provider itself refuses may have been what another case counted on: all are sifted again.
         cases = [replace(case, refusal=refused.get(place, case.refusal)) for place, case in enumerate(cases)]
+    kept = [case for place, case in enumerate(cases) if place not in refusals]
     return Plan(
         connections=looked.connections,
         providers=looked.providers,
-        kept=[case for place, case in enumerate(cases) if place not in refusals],
+        kept=kept,
         calls=calls,
+        after=guards.waits(kept, known),
         left_out=[(case, refusals[place]) for place, case in enumerate(cases) if place in refusals],
     )
 
@@ -94,6 +101,13 @@ def _say(
         else:
             refused[place] = Refusal(Reason.ALREADY_SO)
     return calls, refused
+
+
+def still_planned(wishes: Iterable[Wish]) -> tuple[list[Case], Providers]:
+    """The cases that pass the guards now, and the providers: what a stored plan is held against. Reads only."""
+    looked = look_up(wishes)
+    refusals = guards.sift(looked.cases, learn(looked))
+    return [case for place, case in enumerate(looked.cases) if place not in refusals], looked.providers
 
 
 def plan_removal(participants: QuerySet[Participant]) -> Plan:
@@ -154,6 +168,8 @@ def _insert_operations(change: Change, plan: Plan) -> list[str]:
 def _operation(change: Change, position: int, case: Case, said: Sequence[RemoteCall], plan: Plan) -> dict[str, Any]:
     provider = plan.providers[case.connection_id]
     subject, wanted, before = case.subject(provider), case.wanted(), case.before()
+    if position in plan.after:
+        before[AFTER] = plan.after[position]
     calls, salt = calls_json(said), secrets.token_hex(16)
     digest = hashing.digest_of(
         position=position,

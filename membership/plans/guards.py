@@ -62,6 +62,32 @@ def _keep_last_managers(cases: Sequence[Case], known: Known, refusals: Refusals)
     return found
 
 
+def waits(kept: Sequence[Case], known: Known) -> dict[int, int]:
+    """`{place in the plan: the place that it waits for}`: what must have gone well before, or is not done at all.
+
+    Nobody leaves by a move before they have joined, and no manager goes on whose successor it counts.
+    """
+    joins = {case.together: place for place, case in enumerate(kept) if case.verb != Verb.REMOVE and case.together}
+    found = {
+        place: joins[case.together]
+        for place, case in enumerate(kept)
+        if case.verb == Verb.REMOVE and case.together in joins
+    }
+    gaining: dict[int | None, list[int]] = defaultdict(list)
+    losing: dict[int | None, list[int]] = defaultdict(list)
+    for place, case in enumerate(kept):
+        if case.is_gaining:
+            gaining[case.group_id].append(place)
+        elif case.is_losing:
+            losing[case.group_id].append(place)
+    for group_id, places in losing.items():
+        # So many may go without a successor.
+        free = max(0, known.managers_staying[group_id or 0] - 1)
+        for place, successor in zip(places[free:], gaining[group_id], strict=False):
+            found.setdefault(place, successor)
+    return found
+
+
 def gone(case: Case, known: Known) -> Refusal | None:
     if case.place and not case.place.is_present:
         return Refusal(Reason.ALREADY_GONE, known.gone.get(case.place.pk, {}))

@@ -5,8 +5,7 @@ from typing import Any
 
 from membership.models import Change, LeftOut, Operation
 from membership.plans import compile, hashing
-from membership.plans.cases import Case
-from membership.plans.compile import Plan
+from membership.plans.cases import Case, Providers
 from membership.plans.stored import COLUMNS, wishes_of
 
 
@@ -53,8 +52,8 @@ def stored_hash(change: Change) -> str:
 def overtaken_count(change: Change) -> int:
     """How many operations of a draft would not be planned as they are now: changed underneath, gone, or guarded."""
     rows = list(Operation.objects.filter(change=change).order_by("position").values(*COLUMNS, "subject", "before"))
-    now = compile.plan(wishes_of(rows))
-    found = {_key(case, now): case for case in now.kept}
+    kept, providers = compile.still_planned(wishes_of(rows))
+    found = {_key(case, providers): case for case in kept}
     true_still = [row for row in rows if _is_true(row, found.get(_row_key(row)))]
     return len(rows) - len(true_still)
 
@@ -62,8 +61,8 @@ def overtaken_count(change: Change) -> int:
 _Key = tuple[str, int, int | None, str]
 
 
-def _key(case: Case, plan: Plan) -> _Key:
-    return (case.verb.value, case.connection_id, case.group_id, case.subject(plan.providers[case.connection_id]))
+def _key(case: Case, providers: Providers) -> _Key:
+    return (case.verb.value, case.connection_id, case.group_id, case.subject(providers[case.connection_id]))
 
 
 def _row_key(row: Mapping[str, Any]) -> _Key:
@@ -71,4 +70,5 @@ def _row_key(row: Mapping[str, Any]) -> _Key:
 
 
 def _is_true(row: Mapping[str, Any], case: Case | None) -> bool:
-    return case is not None and case.before() == row["before"] and case.wanted() == row["wanted"]
+    before = {name: value for name, value in row["before"].items() if name != compile.AFTER}
+    return case is not None and case.before() == before and case.wanted() == row["wanted"]

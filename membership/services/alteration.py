@@ -10,7 +10,7 @@ from django.utils.translation import ngettext
 
 from membership.errors import BadValue, Reason
 from membership.models import Change, Participant
-from membership.plans.wishes import RIGHTS, SECRET_MARK, Update
+from membership.plans.wishes import RIGHTS, SECRET_MARK, USUAL, Update
 from membership.services import drafts, selecting
 from membership.services.abilities import Field, abilities
 from membership.services.shell import audited, need_right, need_visible, refuse
@@ -52,6 +52,12 @@ def shown_state(participant: Participant) -> str:
     rights = [getattr(participant, name) for name in RIGHTS]
     seen = (rights, sorted(participant.attributes.items()), sorted(participant.secrets.items()), participant.is_present)
     return salted_hmac("membership.services.alteration.shown", repr(seen), algorithm="sha256").hexdigest()[:32]
+
+
+def right_now(participant: Participant, name: str) -> bool:
+    """A right as pages show it: one that the system does not tell is as everybody has it."""
+    value: bool | None = getattr(participant, name)
+    return USUAL[name] if value is None else value
 
 
 @audited

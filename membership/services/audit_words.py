@@ -73,7 +73,29 @@ SENTENCES: dict[AuditAction, Any] = {
     AuditAction.LOG_VERIFIED: _("The audit log was verified: %(entries)s entries, %(verdict)s"),
 }
 
-_DEEDS = {Verb.REMOVE: _("the removal of %(person)s from %(group)s")}
+_DEEDS = {
+    Verb.CREATE_GROUP: _("the creation of the group %(person)s"),
+    Verb.RENAME_GROUP: _("the new name of the group %(person)s"),
+    Verb.ADD: _("the addition of %(person)s to %(group)s"),
+    Verb.UPDATE: _("the alteration of %(person)s in %(group)s"),
+    Verb.REMOVE: _("the removal of %(person)s from %(group)s"),
+    Verb.DELETE_GROUP: _("the deletion of the group %(person)s"),
+}
+_WISHES = {
+    ChangeKind.REMOVAL: _("remove %(people)s from %(groups)s"),
+    ChangeKind.ADDITION: _("add %(people)s to %(groups)s"),
+    ChangeKind.ALTERATION: _("change the rights of %(people)s in %(groups)s"),
+    ChangeKind.MOVE: _("move %(people)s between %(groups)s"),
+    ChangeKind.COPY: _("copy %(people)s to %(groups)s"),
+    ChangeKind.BUNDLE: _("give a bundle of %(groups)s to %(people)s"),
+    ChangeKind.BUNDLE_WITHDRAWN: _("withdraw a bundle of %(groups)s from %(people)s"),
+    ChangeKind.SAME_GROUPS: _("give %(people)s the same %(groups)s as somebody"),
+    ChangeKind.MATRIX: _("change the places of %(people)s in %(groups)s"),
+    ChangeKind.REVERT: _("undo what was changed outside for %(people)s in %(groups)s"),
+    ChangeKind.WAY_BACK: _("put %(people)s back as before in %(groups)s"),
+    ChangeKind.RETRY: _("try %(steps)s again"),
+    ChangeKind.GROUP: _("change %(groups)s"),
+}
 _DECISIONS = {
     "accept": _("it stays as it was found"),
     "again": _("it is sent again"),
@@ -141,15 +163,13 @@ def _wish(facts: Facts) -> str:
     groups = _number(facts, "groups", lambda n: ngettext("%(n)s group", "%(n)s groups", n))
     steps = _number(facts, "operations", lambda n: ngettext("%(n)s step", "%(n)s steps", n))
     kind = facts.get("kind")
-    if kind == ChangeKind.REMOVAL:
-        return gettext("remove %(people)s from %(groups)s") % {"people": people, "groups": groups}
     if kind == ChangeKind.REMOVAL_EVERYWHERE:
         if not facts.get("operations"):  # its places are still being read
             return gettext("remove %(person)s from everywhere") % {"person": facts.get("person") or gettext("somebody")}
         return gettext("remove %(people)s from everywhere (%(groups)s)") % {"people": people, "groups": groups}
-    if kind == ChangeKind.RETRY:
-        return gettext("try %(steps)s again") % {"steps": steps}
-    return gettext("make a change of %(steps)s") % {"steps": steps}
+    template = _WISHES.get(ChangeKind(kind)) if kind in set(ChangeKind) else None
+    counted = {"people": people, "groups": groups, "steps": steps}
+    return str(template or _("make a change of %(steps)s")) % counted
 
 
 def _number(facts: Facts, name: str, noun: Callable[[int], str]) -> str:

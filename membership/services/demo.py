@@ -1,5 +1,6 @@
 """The demo at the panel: its systems connected, its people linked, a preview ready to confirm."""
 
+import re
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 LIMITS = Limits(rate_per_s=100, burst=10, concurrency=8, timeout_s=10, settle_s=5)
 LEAVE_EACH_GROUP = 3
 LOOK_EVERY_S = 0.5
+LONGEST_PLAIN_NAME = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +101,19 @@ def _some_of_one_group(connection_id: int) -> list[int]:
     plain = Group.objects.filter(
         connection_id=connection_id, is_present=True, archived=False, managed_elsewhere=False, is_protected=False
     )
-    for group in plain.filter(participants_count__gt=2 * LEAVE_EACH_GROUP).order_by("name", "pk"):
+    large = plain.filter(participants_count__gt=2 * LEAVE_EACH_GROUP).order_by("name", "pk")
+    for group in sorted(large, key=lambda group: _is_odd(group.name)):
         rows = Participant.objects.filter(group=group, is_present=True, is_manager=False, account__is_own=False)
         # Linked people only: their names say more than an unmatched row.
-        found = list(rows.exclude(account__person=None).order_by("label", "pk").values_list("pk", flat=True))
-        if len(found) >= LEAVE_EACH_GROUP:
-            return found[:LEAVE_EACH_GROUP]
+        named = list(rows.exclude(account__person=None).order_by("label", "pk").values_list("pk", "label"))
+        if len(named) >= LEAVE_EACH_GROUP:
+            return [pk for pk, label in sorted(named, key=lambda row: _is_odd(row[1]))[:LEAVE_EACH_GROUP]]
     return []
+
+
+def _is_odd(name: str) -> bool:
+    """Whether a name is more than a few words: the demo has hostile ones, which a first look need not begin with."""
+    return re.fullmatch(r"[^\W\d_]+([ -][^\W\d_]+)*", name) is None or len(name) > LONGEST_PLAIN_NAME
 
 
 def _open_preview(owner: "User") -> Change | None:

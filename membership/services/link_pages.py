@@ -68,3 +68,8 @@ def of_person(person: Person, user: "User") -> tuple[list[LinkProposal], list[Li
     waiting = linking.queue(user).filter(either)[:SHOWN]
     accepted = linking.proposals(user, ProposalState.ACCEPTED).filter(first__person=person, second__person=person)
     return list(waiting), list(accepted.order_by("-decided_at", "-pk")[:SHOWN])
+
+
+def other_side(proposal: LinkProposal, person: Person) -> Account:
+    """The account that is not this person's yet."""
+    return proposal.second if proposal.first.person_id == person.pk else proposal.first

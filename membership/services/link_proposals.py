@@ -3,10 +3,12 @@
 Only accounts of different systems are proposed, never Musterbook's own. What was decided is not proposed again.
 """
 
+import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
+from functools import lru_cache
 from itertools import combinations
 from typing import NamedTuple
 
@@ -22,6 +24,8 @@ RARE_NAME = 3
 """Accounts of all systems that may share a name for it to be a hint."""
 OWN_EMAIL = 10
 """The same for an address: beyond that it is no human's own."""
+
+_NOT_ASCII = re.compile("[^\x00-\x7f]")
 
 Pair = tuple[int, int]
 """Ids of two accounts, the lower one first."""
@@ -46,12 +50,13 @@ def fold(text: str | None) -> str:
     if text.isascii():
         return text.lower()
     folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
-    odd = "".join(filter(_folds_into_ascii, text))
+    odd = "".join(filter(_folds_into_ascii, _NOT_ASCII.findall(text)))
     return f"{folded}\0{odd}" if odd else folded
 
 
+@lru_cache(maxsize=4096)
 def _folds_into_ascii(character: str) -> bool:
-    if character.isascii() or character in "ßẞ":  # two letters s by the rules of its language
+    if character in "ßẞ":  # two letters s by the rules of its language
         return False
     return unicodedata.normalize("NFC", character).casefold().isascii()
 

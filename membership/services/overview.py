@@ -1,18 +1,37 @@
-"""What the first page and the menu say: how the systems are, what runs, what waits for somebody."""
+"""What the first page and the menu say: how the systems are, what runs, what waits for somebody.
+
+The first page may ask ten questions in all, session, user and rights included: five are left for what is told here.
+"""
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import get_user_model
-from django.db.models import Count, Exists, IntegerField, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import (
+    BooleanField,
+    Case,
+    CharField,
+    Count,
+    Exists,
+    IntegerField,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Sum,
+    TextChoices,
+    When,
+)
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from membership import conf
 from membership.models import (
     Change,
     Connection,
-    Drift,
     Group,
     Operation,
     Participant,
@@ -20,7 +39,9 @@ from membership.models import (
     has_right,
     visible_to,
 )
-from membership.vocab import ChangeState, ConnectionState, OperationState, Right
+from membership.services import linking, outside
+from membership.services.activity import Activity, activity
+from membership.vocab import ChangeKind, ChangeState, ConnectionState, DriftKind, OperationState, Right
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -34,48 +55,95 @@ class _CountOf(Subquery):
 
     template = "(SELECT COUNT(*) FROM (%(subquery)s) counted)"
     output_field = IntegerField()
+    empty_result_set_value = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Badges:
-    """What the menu counts, and the worker's last sign of life."""
+    """What the menu counts, and the worker's last sign of life.
+
+    `drifts` were changed outside and wait for a decision, of which `joined` and `left`; `proposals` to link wait, too.
+    """
 
     waiting: int
     drifts: int
     stopped: int
     worker_seen_at: dt.datetime | None
     worker_silent: bool
+    joined: int = 0
+    left: int = 0
+    proposals: int = 0
 
 
 def badges(user: "User") -> Badges:
     """One query."""
     now = timezone.now()
+    drifts = outside.open_drifts(user).order_by()
     row = (
         get_user_model()
         .objects.filter(pk=user.pk)
         .annotate(
-            waiting=_CountOf(_waiting(user, now).values("pk")),
-            drifts=_CountOf(_drifts(user, now).values("pk")),
-            stopped=_CountOf(visible_to(Connection.objects.filter(state=ConnectionState.PAUSED), user).values("pk")),
+            waiting=_count(_waiting(user, now)),
+            drifts=_count(drifts),
+            joined=_count(drifts.filter(kind=DriftKind.JOINED)),
+            left=_count(drifts.filter(kind=DriftKind.LEFT)),
+            proposals=_count(linking.queue(user) if has_right(user, Right.ACT) else linking.queue(user).none()),
+            stopped=_count(visible_to(Connection.objects.filter(state=ConnectionState.PAUSED), user)),
             seen_at=Subquery(WorkerBeat.objects.order_by("-at").values("at")[:1]),
         )
-        .values("waiting", "drifts", "stopped", "seen_at")
+        .values("waiting", "drifts", "joined", "left", "proposals", "stopped", "seen_at")
         .get()
     )
     seen_at = row["seen_at"]
-    silent = seen_at is None or (now - seen_at).total_seconds() > conf.worker_silent_after_s()
-    return Badges(row["waiting"], row["drifts"], row["stopped"], seen_at, silent)
+    return Badges(
+        waiting=row["waiting"],
+        drifts=row["drifts"],
+        stopped=row["stopped"],
+        worker_seen_at=seen_at,
+        worker_silent=seen_at is None or (now - seen_at).total_seconds() > conf.worker_silent_after_s(),
+        joined=row["joined"],
+        left=row["left"],
+        proposals=row["proposals"],
+    )
+
+
+def _count(rows: QuerySet[Any]) -> _CountOf:
+    return _CountOf(rows.order_by().values("pk"))
+
+
+class Health(TextChoices):
+    """How a system is, in one word: the worst that holds."""
+
+    RETIRED = "retired", _("retired")
+    STOPPED = "stopped", _("stopped")
+    MAINTENANCE = "maintenance", _("in maintenance")
+    SLOWED = "slowed", _("slowed")
+    NEW = "new", _("not read yet")
+    OLD = "old", _("not read for long")
+    WELL = "well", _("well")
+
+
+_HEALTH = {
+    ConnectionState.RETIRED: Health.RETIRED,
+    ConnectionState.PAUSED: Health.STOPPED,
+    ConnectionState.MAINTENANCE: Health.MAINTENANCE,
+}
+OLD_AFTER_READINGS = 3
+"""A system is not read for long when so many of its readings in a row told nothing whole."""
 
 
 @dataclass(frozen=True, slots=True)
 class SystemCard:
-    """One system on the first page. `unmatched`: participants of whom the account is not known."""
+    """One system on the first page. `unmatched`: participants of whom the account is not known. `steps`: that wait or
+    are under way there."""
 
     connection: Connection
     groups: int
     participants: int
     unmatched: int
     is_slowed: bool
+    steps: int = 0
+    health: Health = Health.WELL
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,66 +162,131 @@ class Running:
 @dataclass(frozen=True, slots=True)
 class Overview:
     systems: list[SystemCard]
+    """Retired ones come last."""
     running: list[Running]
     waiting: list[Change]
     """Changes that wait for somebody; each has `foreign` and `refused`, the numbers of such steps."""
+    half_done: list[Operation]
+    """Steps of which a part was done before the rest was refused: somebody is left out. Each needs its way back, or
+    another try; those that have one under way are not here."""
     drifts: int
     joined: int
     left: int
+    proposals: int
+    activity: Activity
 
 
-def overview(user: "User") -> Overview:
-    """Everything on the first page, with five queries."""
+def overview(user: "User", known: Badges | None = None) -> Overview:
+    """Everything on the first page, with four queries, and one more without the menu's `known` counts."""
     now = timezone.now()
-    drifts = _drifts(user, now).aggregate(
-        all=Count("pk"), joined=Count("pk", filter=Q(kind="joined")), left=Count("pk", filter=Q(kind="left"))
-    )
+    counts = known or badges(user)
+    running, waiting = _changes(user, now)
     return Overview(
         systems=_systems(user, now),
-        running=_running(user),
-        waiting=list(
-            _waiting(user, now)
-            .annotate(
-                foreign=_steps(OperationState.FOREIGN),
-                refused=_steps(OperationState.REFUSED),
-            )
-            .select_related("requested_by")
-            .order_by("-pk")[:SHOWN]
-        ),
-        drifts=drifts["all"],
-        joined=drifts["joined"],
-        left=drifts["left"],
+        running=running,
+        waiting=waiting,
+        half_done=list(_half_done(user)),
+        drifts=counts.drifts,
+        joined=counts.joined,
+        left=counts.left,
+        proposals=counts.proposals,
+        activity=activity(user, now),
     )
 
 
-def _steps(state: OperationState) -> _CountOf:
-    return _CountOf(Operation.objects.filter(change=OuterRef("pk"), state=state).order_by().values("pk"))
+def _steps(*states: str) -> _CountOf:
+    return _count(Operation.objects.filter(change=OuterRef("pk"), state__in=states))
 
 
 def _systems(user: "User", now: dt.datetime) -> list[SystemCard]:
     groups = Group.objects.filter(connection=OuterRef("pk"), is_present=True).order_by().values("connection")
     unmatched = Participant.objects.filter(is_present=True, account=None, group__connection=OuterRef("pk"))
+    under_way = Operation.objects.filter(
+        connection=OuterRef("pk"), state__in=(OperationState.QUEUED, *OperationState.begun())
+    )
     rows = visible_to(Connection.objects.all(), user).annotate(
         groups_n=Subquery(groups.annotate(n=Count("pk")).values("n")),
         participants_n=Subquery(groups.annotate(n=Sum("participants_count")).values("n")),
-        unmatched_n=_CountOf(unmatched.order_by().values("pk")),
+        unmatched_n=_count(unmatched),
+        steps_n=_count(under_way),
     )
-    return [
+    cards = [
         SystemCard(
             connection=row,
             groups=row.groups_n or 0,
             participants=row.participants_n or 0,
             unmatched=row.unmatched_n,
-            is_slowed=bool(row.slowed_until and row.slowed_until > now),
+            is_slowed=_is_slowed(row, now),
+            steps=row.steps_n,
+            health=health(row, now),
         )
         for row in rows.defer("secrets", "session")
     ]
+    return sorted(cards, key=lambda card: card.health == Health.RETIRED)
 
 
-def _running(user: "User") -> list[Running]:
-    ended = Operation.objects.filter(change=OuterRef("pk"), state__in=OperationState.final()).order_by().values("pk")
-    rows = visible_to(Change.objects.filter(state__in=ChangeState.open()), user).annotate(ended=_CountOf(ended))
-    return [Running(row, row.ended, row.operations_count) for row in rows.order_by("-pk")[:SHOWN]]
+def health(row: Connection, now: dt.datetime) -> Health:
+    """How a system is, in one word."""
+    state = _HEALTH.get(ConnectionState(row.state))
+    if state is not None:
+        return state
+    if _is_slowed(row, now):
+        return Health.SLOWED
+    if row.read_at is None:
+        return Health.NEW
+    is_old = now - row.read_at > dt.timedelta(seconds=OLD_AFTER_READINGS * conf.read_every_s())
+    return Health.OLD if is_old else Health.WELL
+
+
+def _is_slowed(row: Connection, now: dt.datetime) -> bool:
+    return bool(row.slowed_until and row.slowed_until > now)
+
+
+def _changes(user: "User", now: dt.datetime) -> tuple[list[Running], list[Change]]:
+    """What runs, and what waits for a decision, the newest of each: one query."""
+    running = visible_to(Change.objects.filter(state__in=ChangeState.open()), user).order_by("-pk")
+    waiting = _waiting(user, now).order_by("-pk")
+    waits = Case(When(pk__in=waiting.values("pk")[:SHOWN], then=True), default=False, output_field=BooleanField())
+    rows = (
+        Change.objects.filter(Q(pk__in=running.values("pk")[:SHOWN]) | Q(pk__in=waiting.values("pk")[:SHOWN]))
+        .annotate(
+            waits=waits,
+            ended=_steps(*OperationState.final()),
+            foreign=_steps(OperationState.FOREIGN),
+            refused=_steps(OperationState.REFUSED),
+        )
+        .select_related("requested_by")
+        .order_by("-pk")
+    )
+    found = list(rows)
+    under_way = [row for row in found if row.state in ChangeState.open()][:SHOWN]
+    return (
+        [Running(row, row.ended, row.operations_count) for row in under_way],
+        [row for row in found if row.waits],
+    )
+
+
+def _half_done(user: "User") -> QuerySet[Operation]:
+    if not has_right(user, Right.ACT):
+        return Operation.objects.none()
+    dropped = (ChangeState.CANCELLED, ChangeState.STALE)
+    way_back = Change.objects.annotate(of=_as_text(KeyTextTransform("of", "selection"))).filter(
+        kind=ChangeKind.WAY_BACK, of=_as_text(OuterRef("pk"))
+    )
+    retry = Change.objects.filter(retry_of=OuterRef("change_id"))
+    # By the change first: few of them ended so, and their steps are found by an index.
+    rows = Operation.objects.filter(
+        change__state__in=(*ChangeState.open(), ChangeState.DONE_WITH_FAILURES, ChangeState.CANCELLED),
+        state=OperationState.REFUSED,
+        outcome_params__half_done=True,
+    ).exclude(Exists(way_back.exclude(state__in=dropped)) | Exists(retry.exclude(state__in=dropped)))
+    heavy = ("secrets", "calls", "change__selection", "group__secrets", "group__attributes")
+    shown = visible_to(rows, user).select_related("change", "group", "connection").order_by("-pk")
+    return shown.defer(*heavy, "connection__secrets", "connection__session")[:SHOWN]
+
+
+def _as_text(value: Any) -> Cast:
+    return Cast(value, CharField())
 
 
 def _waiting(user: "User", now: dt.datetime) -> QuerySet[Change]:
@@ -171,8 +304,4 @@ def _waiting(user: "User", now: dt.datetime) -> QuerySet[Change]:
     return visible_to(Change.objects.filter(open_ones | failed | drafts), user)
 
 
-def _drifts(user: "User", now: dt.datetime) -> QuerySet[Drift]:
-    return visible_to(Drift.objects.filter(noticed_at__gt=now - LATELY), user).order_by()
-
-
-__all__ = ["LATELY", "Badges", "Overview", "Running", "SystemCard", "badges", "overview"]
+__all__ = ["LATELY", "Badges", "Health", "Overview", "Running", "SystemCard", "badges", "health", "overview"]

@@ -1,6 +1,6 @@
 """The way back from a half done step: a plan of its own that puts things as they were before it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import Q
@@ -10,7 +10,16 @@ from membership.models import Change, Operation, Participant, Reading
 from membership.plans.wishes import RIGHTS, Add, Remove, Update, Wish, unusual
 from membership.services import drafts
 from membership.services.shell import audited, need_right, need_visible, refuse
-from membership.vocab import ChangeKind, ConnectionState, OperationState, ReadingKind, ReadingState, Right, Verb
+from membership.vocab import (
+    ChangeKind,
+    ChangeState,
+    ConnectionState,
+    OperationState,
+    ReadingKind,
+    ReadingState,
+    Right,
+    Verb,
+)
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -39,6 +48,13 @@ def is_half_done(operation: Operation) -> bool:
     about_people = operation.verb in (Verb.ADD, Verb.UPDATE, Verb.REMOVE)
     half_done = operation.state == OperationState.REFUSED and bool(operation.outcome_params.get("half_done"))
     return about_people and half_done
+
+
+def ways_back(step_ids: Iterable[int]) -> dict[int, Change]:
+    """`{step: the newest change, asked for or a preview, that puts it back}`. One query."""
+    asked = Change.objects.filter(kind=ChangeKind.WAY_BACK, selection__of__in=list(step_ids))
+    live = asked.exclude(state__in=(ChangeState.STALE, ChangeState.CANCELLED)).order_by("pk")
+    return {change.selection["of"]: change for change in live}
 
 
 def again(selection: Mapping[str, Any], *, actor: "User") -> Change:

@@ -1,7 +1,7 @@
 """Small pieces of pages: names from remotes made inert, times with their zone, tags with a word in each."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -22,6 +22,8 @@ NOTHING = format_html('<span class="mu-quiet mu-nothing">{}</span>', "–")
 VARIANTS: dict[str, str] = {
     ConnectionState.ACTIVE: "good",
     ConnectionState.PAUSED: "bad",
+    ConnectionState.MAINTENANCE: "warning",
+    ConnectionState.RETIRED: "plain",
     ChangeState.DRAFT: "plain",
     ChangeState.QUEUED: "info",
     ChangeState.RUNNING: "info",
@@ -91,6 +93,11 @@ def moment(at: datetime | None, clock: str = "H:i") -> SafeString:
         return NOTHING
     said = moment_text(at, clock)
     return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), full_moment(at), said)
+
+
+def day(on: date) -> str:
+    """A day as short as it can be said: with its year only where that is another one."""
+    return date_format(on, "j M" if on.year == timezone.localdate().year else "j M Y")
 
 
 def as_of(at: datetime | None) -> SafeString:
@@ -170,7 +177,7 @@ def account_tags(account: Account) -> SafeString:
 
 def system_state(row: Connection) -> SafeString:
     """Working, slowed or stopped, and why."""
-    if row.state == ConnectionState.PAUSED:
+    if row.state != ConnectionState.ACTIVE:
         why = sentence(row.state_reason, row.state_params) if row.state_reason else ""
         return format_html("{} {}", state_tag(row), inert.inert(why))
     if row.slowed_until and row.slowed_until > timezone.now():
@@ -180,11 +187,13 @@ def system_state(row: Connection) -> SafeString:
 
 
 def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
-    """Which fields differ, and how: "is_muted: no → yes"."""
+    """Which fields differ, and how: "muted: no → yes"."""
     keys = [key for key in dict.fromkeys([*before, *after]) if before.get(key) != after.get(key)]
     if not before or not after:
         return ""
-    return inert.inert("; ".join(f"{key}: {_said(before.get(key))} → {_said(after.get(key))}" for key in keys))
+    words = {"is_member": _("member"), "is_manager": _("manager"), "can_write": _("can write"), "is_muted": _("muted")}
+    changed = (f"{words.get(key, key)}: {_said(before.get(key))} → {_said(after.get(key))}" for key in keys)
+    return inert.inert("; ".join(changed))
 
 
 def _said(value: object) -> str:

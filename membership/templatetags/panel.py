@@ -10,15 +10,36 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from membership import sentences
-from membership.models import Account, Change, Connection, Drift, Group, LeftOut, LinkProposal, Operation, Participant, Person
+from membership.models import (
+    Account,
+    Bundle,
+    Change,
+    Connection,
+    Drift,
+    Group,
+    LeftOut,
+    LinkProposal,
+    Operation,
+    Participant,
+    Person,
+)
 from membership.services import step_words, titles
 from membership.services.inert import inert as inert_text
+from membership.services.overview import Health
 from membership.services.progress import Progress, Tally
 from membership.templatetags import cells
 from membership.vocab import OperationState
 
 register = template.Library()
-LISTED = (Account, Change, Connection, Drift, Group, LinkProposal, Participant, Person)
+HEALTH_TONES = {
+    Health.STOPPED: "bad",
+    Health.MAINTENANCE: "warning",
+    Health.SLOWED: "warning",
+    Health.OLD: "warning",
+    Health.NEW: "info",
+    Health.WELL: "good",
+}
+LISTED = (Account, Bundle, Change, Connection, Drift, Group, LinkProposal, Participant, Person)
 MODELS = {model._meta.model_name: model for model in LISTED}
 
 
@@ -139,6 +160,12 @@ def tally_tag(tally: Tally) -> SafeString:
     return cells.tag(
         tally.word, cells.VARIANTS.get(tally.state, "info" if tally.state in OperationState.open() else "plain")
     )
+
+
+@register.simple_tag
+def health_tag(health: Health) -> SafeString:
+    """How a system is, in one word."""
+    return cells.tag(health.label, HEALTH_TONES.get(health, "plain"))
 
 
 @register.simple_tag

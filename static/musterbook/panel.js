@@ -2,6 +2,17 @@
 "use strict";
 
 (() => {
+  /* What a remote cannot do is not offered: an action is there when the systems of all ticked rows can do it. */
+  function systemOf(box) {
+    const holder = box.closest("[data-system]");
+    return holder ? holder.dataset.system : "";
+  }
+  function canAll(button, systems) {
+    if (!("systems" in button.dataset)) return true;
+    const able = button.dataset.systems.split(" ");
+    return [...systems].every((system) => able.includes(system));
+  }
+
   /* Rows of a list: count, all of the page, all that match. */
   function selection(form) {
     const boxes = [...form.querySelectorAll("input.action-select")];
@@ -27,7 +38,12 @@
       if (count.textContent !== text) count.textContent = text;
       if (acrossButton) acrossButton.hidden = all || chosen !== boxes.length;
       clearButton.hidden = !chosen;
-      bar.querySelectorAll("[data-act]").forEach((button) => { button.disabled = !chosen; });
+      bar.classList.toggle("mu-some", chosen > 0);
+      const systems = new Set(boxes.filter((box) => box.checked).map(systemOf));
+      bar.querySelectorAll("[data-act]").forEach((button) => {
+        button.disabled = !chosen;
+        button.hidden = !canAll(button, systems);
+      });
       bar.querySelectorAll("[data-act-count]").forEach((number) => {
         number.textContent = chosen ? ` (${all ? count.dataset.total : chosen})` : "";
       });
@@ -82,12 +98,46 @@
     window.addEventListener("pageshow", () => { delete form.dataset.sent; });
   }
 
-  document.addEventListener("DOMContentLoaded", () => {
-    document.querySelectorAll("form[data-selection]").forEach(selection);
-    document.querySelectorAll("form[data-drop-empty]").forEach(dropEmpty);
-    document.querySelectorAll("form.mu-filters").forEach(foldFilters);
-    document.querySelectorAll("form[method=post]").forEach(sentOnce);
-  });
+  /* Fields that count only with a certain choice elsewhere in the form. */
+  function onlyWith(field) {
+    const choice = field.closest("form").elements[field.dataset.onlyWith];
+    if (!choice) return;
+    function show() { field.hidden = choice.value !== field.dataset.onlyValue; }
+    choice.addEventListener("change", show);
+    show();
+  }
+
+  /* Pages that ask "which ones?" say how many are chosen, also after a search has brought other rows. */
+  function tellChosen(form) {
+    const count = form.querySelector("[data-count]");
+    function tell() {
+      const chosen = form.querySelectorAll("input[name=chosen]:checked").length;
+      const text = chosen ? form.dataset.some.replace("%s", chosen) : form.dataset.none;
+      if (count.textContent !== text) count.textContent = text;
+    }
+    form.addEventListener("change", tell);
+    document.addEventListener("htmx:afterSettle", tell);
+    window.addEventListener("pageshow", tell);
+    tell();
+  }
+
+  /* What is new on the page, whole or a fragment, gets its helps once. */
+  function help(root) {
+    function each(selector, give) {
+      [...(root.matches && root.matches(selector) ? [root] : []), ...root.querySelectorAll(selector)].forEach((node) => {
+        const given = node.helped || (node.helped = new Set());
+        if (!given.has(give)) { given.add(give); give(node); }
+      });
+    }
+    each("form[data-selection]", selection);
+    each("form[data-drop-empty]", dropEmpty);
+    each("form.mu-filters", foldFilters);
+    each("form[method=post]:not([data-again])", sentOnce);
+    each("[data-only-with]", onlyWith);
+    each("form[data-pick]", tellChosen);
+  }
+  document.addEventListener("DOMContentLoaded", () => help(document));
+  document.addEventListener("htmx:load", (event) => help(event.detail.elt));
 
   /* A recent reason is one click away. */
   document.addEventListener("click", (event) => {
@@ -96,6 +146,32 @@
     const field = document.getElementById(chip.dataset.reason);
     field.value = chip.dataset.text;
     field.focus();
+  });
+
+  /* One search over everything: "/" begins it, arrows go through what was found, Escape leaves it. */
+  document.addEventListener("keydown", (event) => {
+    const box = document.getElementById("find");
+    if (!box) return;
+    const found = document.getElementById("found");
+    const typing = event.target.closest("input, textarea, select, [contenteditable]");
+    if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) {
+      event.preventDefault();
+      if (box.offsetParent) box.select(); else window.location.assign(box.form.action);
+      return;
+    }
+    if (!event.target.closest(".mu-find")) return;
+    if (event.key === "Escape") {
+      found.replaceChildren();
+      box.focus();
+    } else if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+      const stops = [box, ...found.querySelectorAll("a")];
+      const next = stops[stops.indexOf(document.activeElement) + (event.key === "ArrowDown" ? 1 : -1)];
+      if (next) { event.preventDefault(); next.focus(); }
+    }
+  });
+  document.addEventListener("click", (event) => {
+    const found = document.getElementById("found");
+    if (found && !event.target.closest(".mu-find")) found.replaceChildren();
   });
 
   /* When the session ended, a fragment would show the log-in page inside the page: load the whole page instead. */

@@ -132,3 +132,61 @@ def test_the_audit_log_asks_three_more_for_its_sentences(as_, owner, ada):
 
 def test_the_overview_asks_ten_questions_in_all(as_, owner, ada):
     assert queries_of(as_(owner), "/") <= 10
+
+
+RARE = [
+    "?read=no",
+    "?read_before=2000-01-01",
+    "?virtual=yes",
+    "?email_blocked=yes",
+    "?deletion=yes",
+    "?deactivated=yes",
+    "?as_of=never",
+]
+
+
+@pytest.mark.parametrize("query", RARE)
+def test_rare_filters_stand_behind_more_filters_which_is_open_when_one_is_set(as_, viewer, ada, query):
+    client = as_(viewer)
+    closed = client.get("/membership/participant/").content.decode()
+    page = client.get(f"/membership/participant/{query}").content.decode()
+    assert '<details class="mu-filter-rare" >' in closed
+    assert '<details class="mu-filter-rare" open>' in page
+
+
+def test_each_filter_that_is_set_is_a_chip_that_takes_away_itself_alone(as_, viewer, ada):
+    answer = as_(viewer).get(f"/membership/participant/?q=ada&group={ada.group_id}&role=member&p=1&o=1")
+    chips = {chip.title: chip for chip in answer.context["cl"].chips}
+    assert {title: chip.value for title, chip in chips.items()} == {
+        "search": "ada",
+        "group": "Trainers",
+        "role": "member only",
+    }
+    assert chips["group"].without == "?q=ada&role=member&o=1"
+    assert chips["search"].without == f"?group={ada.group_id}&role=member&o=1"
+    assert 'href="?q=ada&amp;role=member&amp;o=1"' in answer.content.decode()
+
+
+def test_a_chip_names_nothing_hidden(as_, limited_operator, office, ada):
+    page = as_(limited_operator(office)).get(f"/membership/participant/?group={ada.group_id}")
+    assert page.context["cl"].chips[0].value == str(ada.group_id)
+
+
+def test_a_filter_by_text_knows_the_case_of_all_letters(as_, viewer, office):
+    mirrored.participant("Иван", mirrored.group("Группа 2", office))
+    assert found(as_(viewer), "?group_name=ГРУППА") == {"Иван"}
+
+
+@pytest.mark.parametrize("page", ["participant", "group", "account", "person", "drift", "linkproposal"])
+def test_a_panel_that_is_not_read_yet_looks_again_by_itself(as_, viewer, office, page):
+    type(office).objects.update(read_at=None)
+    said = as_(viewer).get(f"/membership/{page}/").content.decode()
+    assert "is being read for the first time" in said
+    assert 'hx-trigger="every 2s"' in said
+
+
+def test_an_empty_list_of_a_stopped_system_leads_to_the_systems(as_, viewer, office):
+    type(office).objects.update(read_at=None, state="paused")
+    said = as_(viewer).get("/membership/participant/").content.decode()
+    assert "Look at the systems" in said
+    assert "every 2s" not in said

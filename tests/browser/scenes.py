@@ -5,7 +5,7 @@ from datetime import timedelta
 from django.utils import timezone
 
 from membership.models import Account, Change, Connection, Drift, Group, Operation, Participant, Person, Reading
-from membership.services import changes, people, removal
+from membership.services import changes, link_proposals, people, removal
 from membership.vocab import ChangeState, OperationState
 
 HOSTILE = '<b>Eve</b> \u202egnp.exe\u200b & "co" שלום'
@@ -38,6 +38,9 @@ def everything(world, actor):
     Connection.objects.filter(pk=world.mudbase.pk).update(
         slowed_until=now + timedelta(seconds=90), slowed_reason="throttled", slowed_params={}
     )
+    Drift.objects.update(remote_actor=f"admin {HOSTILE}", remote_at=now)
+    Account.objects.filter(label="Zoë Müller").update(person=None)
+    link_proposals.propose()
     present = Participant.objects.filter(is_present=True)
     shown = {
         "preview": removal.draft_removal(present, actor=actor, selection={"kind": "query", "query": "", "count": 11})
@@ -59,7 +62,11 @@ def _running(present, actor, now):
         (OperationState.CONFIRMED, {"settled_at": now}),
         (
             OperationState.REFUSED,
-            {"settled_at": now, "outcome": "remote_said_no", "outcome_params": {"status": 400, "said": "no"}},
+            {
+                "settled_at": now,
+                "outcome": "remote_said_no",
+                "outcome_params": {"status": 400, "said": "no", "half_done": True},
+            },
         ),
         (OperationState.IN_DOUBT, {"outcome": "answer_lost", "not_before": now + timedelta(seconds=21)}),
         (OperationState.FOREIGN, {"found": {"is_present": True, "is_manager": True, "is_member": True, "fits": True}}),

@@ -9,10 +9,18 @@ def addresses(user, changes):
         row = model.objects.filter(**filters).order_by("pk").first()
         return f"/{model._meta.app_label}/{model._meta.model_name}/{row.pk}/"
 
-    lists = ("participant", "group", "account", "person", "change", "drift", "auditentry", "connection")
+    lists = ("participant", "group", "account", "person", "change", "drift", "auditentry", "connection", "linkproposal")
     return {
         "overview": "/",
         **{f"{name} list": f"/membership/{name}/" for name in lists},
+        "search": "/search/?q=a",
+        "nothing searched": "/search/",
+        "rare filters": "/membership/participant/?read=no&role=member",
+        "which system": "/membership/connection/connect/",
+        "connect inwendo": "/membership/connection/connect/inwendo/",
+        "connect mudbase": "/membership/connection/connect/mudbase/",
+        "edit a system": page(Connection, state="paused") + "edit/",
+        "new credentials": page(Connection, state="paused") + "credentials/",
         "nothing found": "/membership/participant/?q=nobody-is-called-so",
         "user list": "/auth/user/",
         "new user": "/auth/user/new/",

@@ -82,7 +82,7 @@ def test_a_refused_step_says_why_and_can_be_tried_again_as_a_new_change(world, a
     world.work()
     expect(page.get_by_role("heading", name="Needs you")).to_be_visible()
     expect(page.locator("#live").get_by_text("Kaiten said no")).to_be_visible()
-    page.get_by_role("button", name="Try the refused again (a new change)").click()
+    page.get_by_role("button", name="Try 1 step again (a new change)").click()
     expect(page.get_by_role("heading", name="Try again: remove 1 person from 1 group?")).to_be_visible()
 
 

@@ -3,11 +3,12 @@ import subprocess
 import sys
 
 import pytest
+from django.db import transaction
 
 from membership.models import Connection
 from membership.operations import lease as leases
 from membership.operations.lease import Lease, identity, is_surely_dead
-from membership.operations.outbox import LaneLost
+from membership.operations.outbox import LaneLost, hold_lane
 
 
 @pytest.fixture
@@ -28,12 +29,17 @@ def clock(monkeypatch):
     return made
 
 
+def hold_in_transaction(connection, lease):
+    with transaction.atomic():
+        hold_lane(connection.pk, lease.token)
+
+
 def test_a_free_lane_is_taken_and_its_token_grows(connection):
     first, second = Lease(connection.pk, identity()), Lease(connection.pk, identity())
     assert first.acquire()
     first.release()
     assert second.acquire()
-    assert second.token == first.token + 1
+    assert second.token > first.token
 
 
 def test_a_held_lane_is_not_taken_while_its_counter_moves(connection, clock):
@@ -69,6 +75,36 @@ def test_no_call_may_leave_after_the_lease_has_run_out(connection, clock, settin
     owner = Lease(connection.pk, identity())
     owner.acquire()
     assert owner.send_before == clock.now + settings.MUSTERBOOK["LEASE_S"]
+
+
+def test_a_lane_that_a_dead_thread_of_this_process_still_holds_is_taken_at_once(connection):
+    owner = identity()
+    first, second = Lease(connection.pk, owner), Lease(connection.pk, owner)
+    assert first.acquire()
+    assert second.acquire()
+    assert second.token > first.token
+    with pytest.raises(LaneLost):
+        hold_in_transaction(connection, first)
+
+
+def test_what_an_owner_left_that_gave_the_lane_back_is_known_not_to_be_on_its_way(connection):
+    first, second, third = (Lease(connection.pk, identity()) for _ in range(3))
+    first.acquire()
+    first.release()
+    second.acquire()
+    assert second.token > first.token + 1
+    Connection.objects.update(lane_owner="")
+    third.acquire()
+    assert third.token == second.token + 1
+    assert third.owner_may_live_s > connection.timeout_s
+
+
+def test_a_process_that_ended_and_is_not_waited_for_is_surely_dead():
+    child = subprocess.Popen([sys.executable, "-c", "pass"])
+    pid, started = child.pid, leases._started(child.pid)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    assert is_surely_dead(f"{leases._machine()}|{pid}|{started}|x")
+    child.wait()
 
 
 def test_a_process_of_this_machine_that_ended_is_surely_dead():

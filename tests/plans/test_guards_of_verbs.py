@@ -353,3 +353,36 @@ def apply(found):
             Participant.objects.filter(pk=case.participant_id).update(**case.values)
         else:
             m.participant(Account.objects.get(pk=case.account_id), m.Group.objects.get(pk=case.group_id), **case.values)
+
+
+# what waits for what
+
+
+def after(*wishes):
+    """`{who waits: for whom}`, each with what they do."""
+    change = Change.objects.create(kind=ChangeKind.MOVE, created_at=timezone.now())
+    plan_compiler.store(change, plan(*wishes))
+    steps = {step.position: step for step in change.operations.all()}
+    return {
+        (step.verb, step.subject_label): (steps[step.before["after"]].verb, steps[step.before["after"]].subject_label)
+        for step in steps.values()
+        if "after" in step.before
+    }
+
+
+def test_nobody_leaves_by_a_move_before_they_have_joined(office, chess):
+    target, bea, cem = m.group("Target", office), member("Bea", chess), member("Cem", chess)
+    move = [Add(bea.account_id, target.pk, together=1), Remove(bea.pk, together=1), Remove(cem.pk)]
+    assert after(*move) == {("remove", "Bea"): ("add", "Bea")}
+
+
+def test_a_manager_waits_for_the_successor_that_makes_room(chess, ada):
+    boss, bea, cem = (member(name, chess, is_manager=True) for name in ("Boss", "Bea", "Cem"))
+    wishes = [Add(ada.pk, chess.pk, PROMOTED), Update(bea.pk, DEMOTED), Remove(boss.pk), Remove(cem.pk)]
+    assert len(planned(*wishes)) == 4
+    assert after(*wishes) == {("remove", "Cem"): ("add", "Ada")}
+
+
+def test_where_managers_stay_nothing_waits(chess, ada):
+    boss, _bea = (member(name, chess, is_manager=True) for name in ("Boss", "Bea"))
+    assert after(Add(ada.pk, chess.pk, PROMOTED), Remove(boss.pk)) == {}

@@ -47,6 +47,8 @@ def test_the_demo_is_read_linked_and_ready_to_be_confirmed(urls, worker):
     steps = Operation.objects.filter(change=loaded.change)
     assert steps.values("connection_id").distinct().count() == 3
     assert steps.count() == 9
+    shown = {name for row in steps.values_list("subject_label", "group__name") for name in row}
+    assert not [name for name in shown if set(name) & set("<>{}()=")]
     assert Account.objects.filter(person=None).exclude(email=None).exclude(is_own=True).count() == 0
     same = Person.objects.filter(accounts__connection__provider="kaiten").filter(
         accounts__connection__provider="inwendo"

@@ -31,7 +31,7 @@ def chess(office):
 
 @pytest.fixture
 def nord():
-    return m.system("Nord", "inwendo", base_url="https://nord.example")
+    return m.system("Nord", "inwendo")
 
 
 def test_a_group_is_created(vera, office):
@@ -186,7 +186,7 @@ def rooms(system):
 
 
 @pytest.mark.parametrize(
-    "typed", ["123", " 123 ", "https://nord.example/#/chat/room/123", "https://nord.example/chat/123/"]
+    "typed", ["123", " 123 ", "https://remote.example/#/chat/room/123", "https://remote.example/chat/123/"]
 )
 def test_a_room_is_tracked_by_its_id_or_a_link_and_read(vera, nord, typed):
     reading = groups.track(nord, typed, actor=vera)
@@ -207,7 +207,7 @@ def test_rooms_add_up_and_one_named_twice_is_only_read_again(vera, nord):
 
 @pytest.mark.parametrize(
     "typed",
-    ["", "..", "a/b", "https://nord.example/chat", "https://elsewhere.example/chat/123", "7, 8", "https://[broken/7"],
+    ["", "..", "a/b", "https://remote.example/chat", "https://elsewhere.example/chat/123", "7, 8", "https://[broken/7"],
 )
 def test_what_names_no_room_of_this_system_is_refused(vera, nord, typed):
     assert_refused(Reason.BAD_VALUE, groups.track, nord, typed, actor=vera, error=BadValue)

@@ -1,0 +1,82 @@
+"""A process that has loaded everything and forks workers: each costs milliseconds, and can be killed like any other.
+
+Speaks lines of JSON. {"start": {...}} → {"pid": n}; {"wait": {"pid": n, "within_s": s}} → {"code": n or null}.
+"""
+
+import json
+import os
+import signal
+import sys
+import time
+import traceback
+from pathlib import Path
+
+import django
+from django.conf import settings
+
+django.setup()
+
+from membership import crash, tasks  # noqa: E402
+from membership.operations import worker  # noqa: E402
+from membership.remotes import provider_class  # noqa: E402
+from membership.vocab import PROVIDERS  # noqa: E402
+
+ended = {}
+
+
+def reap(*_signal):
+    """At once: a worker that is gone must not look as if it were there."""
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if not pid:
+            return
+        ended[pid] = os.waitstatus_to_exitcode(status)
+
+
+def start(plan, until_idle, lease_s, log, counts, name):
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 1
+    try:
+        os.setsid()
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.dup2(out, 1)
+        os.dup2(out, 2)
+        settings.MUSTERBOOK["LEASE_S"] = lease_s
+        if name:
+            worker.identity = lambda: name
+        crash.arm(plan)
+        tasks.run_worker(tasks.stop_on_signals(), until_idle=until_idle)
+        Path(counts).write_text(json.dumps(crash.passed()))
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def wait(pid, within_s):
+    ends = time.monotonic() + within_s
+    while pid not in ended and time.monotonic() < ends:
+        time.sleep(0.005)
+    return ended.get(pid)
+
+
+def main():
+    for kind in PROVIDERS:
+        provider_class(kind)
+    signal.signal(signal.SIGCHLD, reap)
+    for line in sys.stdin:
+        asked = json.loads(line)
+        told = {"pid": start(**asked["start"])} if "start" in asked else {"code": wait(**asked["wait"])}
+        print(json.dumps(told), flush=True)
+
+
+if __name__ == "__main__":
+    main()
