@@ -6,7 +6,7 @@ CODE := membership project tools manage.py
 HTTPS := ENV_FILE=tests/https-profile.env
 
 .DEFAULT_GOAL := help
-.PHONY: help run password test check format lock test-crash test-scale dev
+.PHONY: help run password test check format lock shots test-crash test-scale dev
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ check: dev  ## Everything that can be said without running it
 	$(BIN)/bandit --quiet -ll -c pyproject.toml -r $(CODE)
 	$(HTTPS) $(BIN)/python manage.py check --deploy --fail-level WARNING
 	$(HTTPS) $(BIN)/python manage.py makemigrations --check --dry-run
+
+shots: dev  ## Make the README's pictures from the demo; needs Chromium
+	@exec $(BIN)/python tools/shots.py
 
 format: dev  ## Bring the code into shape
 	$(BIN)/ruff check --fix .

@@ -17,7 +17,8 @@ from django.utils.translation import gettext_lazy
 from unfold.views import ChangeList
 
 from membership.admin import filters
-from membership.admin.base import PanelAdmin, PanelChangeList
+from membership.admin.base import PanelAdmin
+from membership.admin.changelist import PanelChangeList
 from membership.admin.requests import Request, visible_systems
 from membership.models import Account, AuditEntry, Change, Connection, Group, Participant, Person
 from membership.services import audit_log

@@ -147,7 +147,7 @@ class PanelAdmin(ModelAdmin):  # type: ignore[misc]  # the theme is not typed
             '<input type="checkbox" class="mu-check action-select" name="{}" value="{}" aria-label="{}">',
             ACTION_CHECKBOX_NAME,
             obj.pk,
-            _("Select %(name)s") % {"name": inert.inert(str(obj))},
+            _("Select %(name)s") % {"name": inert.inert(str(getattr(obj, "called", obj)))},
         )
 
     def changelist_view(self, request: Request, extra_context: dict[str, Any] | None = None) -> HttpResponse:

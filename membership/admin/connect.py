@@ -1,6 +1,6 @@
 """The form of a system, in three screens: choose what it is; type and test; see what was found, and save.
 
-Nothing is saved untested. Between test and saving the page carries what was typed sealed, so that no secret stands in it.
+Nothing is saved untested. Between test and saving the page carries what was typed sealed: no secret stands in it.
 """
 
 from collections.abc import Mapping
@@ -69,7 +69,7 @@ def edit(page: "PanelAdmin", request: Request, pk: int) -> HttpResponse:
 
 def _form(page: "PanelAdmin", request: Request, kind: str, row: Connection | None, **context: Any) -> HttpResponse:
     if "sealed" in request.POST:
-        return _save(page, request, row)
+        return _save(request, row)
     typed = forms.read_form(kind, _posted(request), row) if request.method == "POST" else None
     errors = dict(typed.errors) if typed else {}
     card = None
@@ -95,7 +95,7 @@ def _test(request: Request, kind: str, row: Connection | None, typed: Typed) -> 
     return drafts.draft_edit(row, name=typed.name, url=typed.url, **given)
 
 
-def _save(page: "PanelAdmin", request: Request, row: Connection | None) -> HttpResponse:
+def _save(request: Request, row: Connection | None) -> HttpResponse:
     try:
         saved = drafts.save_connection(request.POST["sealed"], actor=request.user)
     except (BadValue, ChangeRefused) as error:

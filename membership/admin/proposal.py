@@ -1,4 +1,4 @@
-"""Proposals to link: accounts of two systems that may be the same human. Decided in bulk, and taken back the same way."""
+"""Proposals to link: accounts of two systems that may be the same human. Decided in bulk; taken back, too."""
 
 from typing import Any
 
@@ -55,6 +55,7 @@ class ProposalChangeList(PanelChangeList):
         places = link_pages.places_of(side for row in rows for side in (row.first, row.second))
         for row in rows:
             row.places = places  # type: ignore[attr-defined]
+            row.called = f"{row.first} = {row.second}"  # type: ignore[attr-defined]
         self.result_list = rows
 
 

@@ -57,9 +57,7 @@ class Bucket:
 class PacedDoor:
     """A door that waits for the lane's limit, and never opens inside a transaction, nor after `stop` or `ended`."""
 
-    def __init__(
-        self, door: Door, bucket: Bucket, stop: threading.Event, ended: threading.Event | None = None
-    ) -> None:
+    def __init__(self, door: Door, bucket: Bucket, stop: threading.Event, ended: threading.Event | None = None) -> None:
         self._door = door
         self._bucket = bucket
         self._stop = stop

@@ -152,18 +152,24 @@ def _after_error(item: Attempt, operation: Operation, now: datetime) -> Step:
 
 
 def apply(steps: Sequence[Step], token: int, now: datetime, first: Sequence[record.Entry] = ()) -> None:
-    """Commit where operations go, what the mirror learns and the log, in one transaction. `first`: entries before."""
+    """Commit where operations go, what the mirror learns and the log, in one transaction. `first`: entries before.
+
+    May be repeated after an error: what was committed after all is not recorded twice.
+    """
     if not steps:
         return
     connection_id = steps[0].operation.connection_id
-    part = "resolve" if first else "settle"
+    part, before = ("resolve", OperationState.IN_DOUBT) if first else ("settle", OperationState.RUNNING)
+    ids = [step.operation.pk for step in steps]
     with transaction.atomic():
         outbox.hold_lane(connection_id, token)
-        for step in steps:
+        unsettled = set(Operation.objects.filter(pk__in=ids, state=before).values_list("pk", flat=True))
+        due = [step for step in steps if step.operation.pk in unsettled]
+        for step in due:
             _move(step, now)
-        _read_again(_tell_mirror(steps, now), connection_id, now)
+        _read_again(_tell_mirror(due, now), connection_id, now)
         crash.point(f"{part}.inside")
-        entries = [_entry(step) for step in steps if step.state != OperationState.RUNNING]
+        entries = [_entry(step) for step in due if step.state != OperationState.RUNNING]
         record.write(record.connection_chain(connection_id), [*first, *entries], at=now)
         crash.point(f"{part}.written")
     crash.point(f"{part}.committed")

@@ -33,12 +33,11 @@ NOWHERE = Places()
 
 def places_of(accounts: Iterable[Account]) -> Mapping[int, Places]:
     """`{account id: where it is}`, with one query. Accounts in no group are not in it."""
-    at = {"partition_by": F("account_id")}
     rows = Participant.objects.filter(
         account__in=[account.pk for account in accounts], is_present=True, group__is_present=True
     ).annotate(
-        nth=Window(RowNumber(), order_by=["group__name", "pk"], **at),
-        total=Window(Count("pk"), **at),
+        nth=Window(RowNumber(), partition_by=F("account_id"), order_by=["group__name", "pk"]),
+        total=Window(Count("pk"), partition_by=F("account_id")),
     )
     found: dict[int, Places] = {}
     named = rows.filter(nth__lte=GROUPS_NAMED).order_by("account_id", "nth")

@@ -5,9 +5,32 @@ from django.contrib import admin
 from django.contrib.auth import get_user_model
 
 from membership.admin.base import PanelAdmin
-from membership.models import Account, AuditEntry, Change, Connection, Drift, Group, LinkProposal, Participant, Person
+from membership.models import (
+    Account,
+    AuditEntry,
+    Bundle,
+    Change,
+    Connection,
+    Drift,
+    Group,
+    LinkProposal,
+    Participant,
+    Person,
+)
 
-MODELS = [Account, AuditEntry, Change, Connection, Drift, Group, LinkProposal, Participant, Person, get_user_model()]
+MODELS = [
+    Account,
+    AuditEntry,
+    Bundle,
+    Change,
+    Connection,
+    Drift,
+    Group,
+    LinkProposal,
+    Participant,
+    Person,
+    get_user_model(),
+]
 
 
 def address(model, ending=""):

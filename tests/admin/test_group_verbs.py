@@ -115,7 +115,10 @@ def test_a_group_is_renamed_after_a_preview(as_, operator, board):
 
 def test_a_name_of_600_characters_is_one_sentence(as_, operator, board):
     answer = as_(operator).post(f"{LIST}{board.pk}/rename_group/", {"name": "x" * 600}, follow=True)
-    assert "The value of name cannot be used: it has 600 characters, and Office takes 512 at most" in answer.content.decode()
+    assert (
+        "The value of name cannot be used: it has 600 characters, and Office takes 512 at most"
+        in answer.content.decode()
+    )
     assert not Change.objects.exists()
 
 
@@ -177,9 +180,7 @@ def test_a_group_is_created_with_a_name_alone(as_, operator, board):
 def test_a_group_is_created_with_members_where_the_system_takes_them(as_, operator, ada, zoe):
     answer = as_(operator).post(f"{LIST}new/", {"name": "Chat", "chosen": [ada.account_id, zoe.account_id]})
     assert answer.status_code == 302
-    assert sorted(Operation.objects.get().wanted["members"]) == sorted(
-        [ada.account.remote_id, zoe.account.remote_id]
-    )
+    assert sorted(Operation.objects.get().wanted["members"]) == sorted([ada.account.remote_id, zoe.account.remote_id])
 
 
 @pytest.mark.parametrize("name", ["", "   ", "x" * 3000])
@@ -227,7 +228,9 @@ def test_tracking_is_absent_where_all_groups_are_listed(as_, operator, board):
 def test_whoever_may_not_act_is_offered_nothing_and_refused(as_, make_user, board, nord, role):
     client = as_(make_user("somebody", role))
     page = body(client, LIST) + body(client, f"{LIST}{board.pk}/")
-    assert [word for word in ("Create a group", "Track a room", "Add people", "Rename…", "Delete…") if word in page] == []
+    assert [
+        word for word in ("Create a group", "Track a room", "Add people", "Rename…", "Delete…") if word in page
+    ] == []
     asked = [f"{LIST}new/", f"{LIST}track/", f"{LIST}{board.pk}/add_people/"]
     assert {client.get(address).status_code for address in asked} == {403}
     posts = [f"{LIST}{board.pk}/rename_group/", f"{LIST}{board.pk}/delete_group/"]

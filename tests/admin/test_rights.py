@@ -6,7 +6,7 @@ from membership.models import Change, Participant
 from membership.vocab import Role
 from tests import mirrored
 
-LISTS = ["participant", "group", "account", "person", "change", "drift", "connection", "linkproposal"]
+LISTS = ["participant", "group", "account", "person", "change", "drift", "connection", "linkproposal", "bundle"]
 
 
 @pytest.mark.parametrize("name", LISTS)

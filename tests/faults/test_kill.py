@@ -22,9 +22,7 @@ FINAL = {
 
 
 def final_entries(change):
-    return list(
-        AuditEntry.objects.filter(change_id=change.pk, action__in=FINAL).values_list("action", flat=True)
-    )
+    return list(AuditEntry.objects.filter(change_id=change.pk, action__in=FINAL).values_list("action", flat=True))
 
 
 @pytest.fixture
