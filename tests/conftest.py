@@ -75,8 +75,10 @@ def restore_database(template):
     connections.close_all()
     name = str(connection.settings_dict["NAME"])
     if is_sqlite():
+        # A new file in its place: a connection that somebody left open keeps the old one, and disturbs nobody.
+        shutil.copyfile(template, f"{name}.new")
         _drop_sqlite_sidecars(name)
-        shutil.copyfile(template, name)
+        Path(f"{name}.new").replace(name)
         return
     if set(connection.introspection.table_names()) >= TABLES:
         _empty_postgresql()
