@@ -40,8 +40,7 @@ def _needs(kind: str) -> str:
     """What somebody should have at hand, in the words of the form's fields."""
     fields = forms.form_fields(kind)
     chosen = {field.name: field.value for field in fields}
-    needed = [field.label for field in fields if field.name != "name" and (field.required or _counts(field, chosen))]
-    return ", ".join(needed)
+    return ", ".join(each.label for each in fields if each.name != "name" and (each.required or _counts(each, chosen)))
 
 
 def _counts(field: FormField, chosen: Mapping[str, str]) -> bool:
@@ -62,15 +61,14 @@ def connect(page: "PanelAdmin", request: Request, kind: str) -> HttpResponse:
 
 def edit(page: "PanelAdmin", request: Request, pk: int) -> HttpResponse:
     """The same form for a connected system."""
-    row = _managed(page, request, pk)
-    crumbs = [(_("Systems"), cells.listing(Connection)), (inert.inert(row.name), cells.page(row))]
-    return _form(page, request, row.provider, row, title=_("Edit the system"), crumbs=crumbs)
+    row = managed(page, request, pk)
+    return _form(page, request, row.provider, row, title=_("Edit the system"), crumbs=crumbs(row))
 
 
 def _form(page: "PanelAdmin", request: Request, kind: str, row: Connection | None, **context: Any) -> HttpResponse:
     if "sealed" in request.POST:
         return _save(request, row)
-    typed = forms.read_form(kind, _posted(request), row) if request.method == "POST" else None
+    typed = forms.read_form(kind, posted(request), row) if request.method == "POST" else None
     errors = dict(typed.errors) if typed else {}
     card = None
     if typed and not errors:
@@ -113,37 +111,14 @@ def _save(request: Request, row: Connection | None) -> HttpResponse:
     return HttpResponseRedirect(cells.listing(Group, system=saved.pk))
 
 
-def credentials(page: "PanelAdmin", request: Request, pk: int) -> HttpResponse:
-    """New secrets in the place of the old ones, which stay until the new ones work."""
-    row = _managed(page, request, pk)
-    fields = [replace(field, required=False) for field in forms.form_fields(row.provider, row) if field.is_secret]
-    errors: dict[str, str] = {}
-    card = None
-    if request.method == "POST":
-        typed = forms.read_form(row.provider, _posted(request), row)
-        own = {name: why for name, why in typed.errors.items() if name.startswith(forms.SECRET)}
-        given = {key: value for key, value in typed.secrets.items() if value}
-        if not given:
-            own = dict.fromkeys([fields[0].name], _("type the new one")) if fields else {}
-        errors = own
-        if not errors:
-            try:
-                card = drafts.rotate_credentials(row, given, actor=request.user)
-            except (BadValue, ChangeRefused) as error:
-                refuse(request, error)
-        if card and card.works:
-            messages.success(request, _("The new credentials work, and are used from now on."))
-            return HttpResponseRedirect(cells.page(row))
-    shown = [(field, errors.get(field.name, "")) for field in fields]
-    crumbs = [(_("Systems"), cells.listing(Connection)), (inert.inert(row.name), cells.page(row))]
-    context = {"fields": shown, "card": card, "errors": errors, "title": _("New credentials"), "crumbs": crumbs}
-    return page.render(request, "membership/systems/credentials.html", row=row, **context)
+def crumbs(row: Connection) -> list[tuple[str, str]]:
+    return [(_("Systems"), cells.listing(Connection)), (inert.inert(row.name), cells.page(row))]
 
 
 # fields as the page shows them
 
 
-def _posted(request: Request) -> Mapping[str, str]:
+def posted(request: Request) -> Mapping[str, str]:
     return {name: request.POST[name] for name in request.POST}
 
 
@@ -190,7 +165,7 @@ def may_connect(request: Request) -> bool:
     return has_right(request.user, Right.MANAGE_SYSTEMS) and reached_ids(request.user) is None
 
 
-def _managed(page: "PanelAdmin", request: Request, pk: int) -> Connection:
+def managed(page: "PanelAdmin", request: Request, pk: int) -> Connection:
     if not has_right(request.user, Right.MANAGE_SYSTEMS):
         raise NotAllowed(Reason.NO_RIGHT, right=Right.MANAGE_SYSTEMS.value)
     row: Connection | None = page.page_rows(request).filter(pk=pk).first()

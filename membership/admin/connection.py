@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from membership.admin import connect
 from membership.admin.base import PanelAdmin
 from membership.admin.changelist import Nothing, no_system
+from membership.admin.credentials import credentials
 from membership.admin.requests import Request
 from membership.errors import BadValue, Reason
 from membership.models import Connection, has_right, visible_to
@@ -52,7 +53,7 @@ class ConnectionAdmin(PanelAdmin):
             path("connect/", view(partial(connect.choose, self)), name=f"{prefix}_connect"),
             path("connect/<slug:kind>/", view(partial(connect.connect, self)), name=f"{prefix}_connect_kind"),
             path("<int:pk>/edit/", view(partial(connect.edit, self)), name=f"{prefix}_edit"),
-            path("<int:pk>/credentials/", view(partial(connect.credentials, self)), name=f"{prefix}_credentials"),
+            path("<int:pk>/credentials/", view(partial(credentials, self)), name=f"{prefix}_credentials"),
         ]
 
     def changelist_view(self, request: Request, extra_context: dict[str, Any] | None = None) -> HttpResponse:

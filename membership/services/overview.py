@@ -280,7 +280,7 @@ def _half_done(user: "User") -> QuerySet[Operation]:
         state=OperationState.REFUSED,
         outcome_params__half_done=True,
     ).exclude(Exists(way_back.exclude(state__in=dropped)) | Exists(retry.exclude(state__in=dropped)))
-    heavy = ("secrets", "calls", "change__selection", "group__secrets", "group__attributes")
+    heavy = ("secrets", "change__selection", "group__secrets", "group__attributes")
     shown = visible_to(rows, user).select_related("change", "group", "connection").order_by("-pk")
     return shown.defer(*heavy, "connection__secrets", "connection__session")[:SHOWN]
 

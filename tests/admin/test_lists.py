@@ -94,6 +94,7 @@ PAGES = [
     "/membership/person/",
     "/membership/change/",
     "/membership/drift/",
+    "/membership/linkproposal/",
     "/membership/auditentry/",
     "/membership/connection/",
 ]
