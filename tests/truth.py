@@ -44,8 +44,9 @@ def drift():
 
 
 def took_effect(server):
-    """The writes that were not answered or dropped by a fault in place of their effect."""
-    return [entry for entry in server.journal.writes() if not entry.fault or KINDS[entry.fault].effect]
+    """The writes that were not answered or dropped by a fault in place of their effect, nor refused for their token."""
+    sent = [entry for entry in server.journal.writes() if not entry.fault or KINDS[entry.fault].effect]
+    return [entry for entry in sent if entry.status != 401]
 
 
 def check_log(operations):
