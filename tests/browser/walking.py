@@ -20,6 +20,7 @@ def wide_world(world):
         otto = inwendo.add_person("Otto", "Fischer", email="otto@example.org")
         iris = inwendo.add_person("Iris", "Klein", email="iris@example.org")
         inwendo.add_room("Team", id=9)
+        inwendo.add_participant(8, id=81, person=otto.id, room_admin=True)
         inwendo.add_participant(9, id=90, person=otto.id, room_admin=True)
         inwendo.add_participant(9, id=91, person=iris.id, room_admin=True, can_write=False, is_muted=True)
     with mudbase.changing():
@@ -38,6 +39,13 @@ def tick(page, label, group):
     row.filter(has=page.get_by_role("link", name=group, exact=True)).get_by_role("checkbox").check()
 
 
+def choose(page, *names):
+    """Tick, on a page that asks, the rows that begin with these words."""
+    for name in names:
+        box = page.locator("#picks").get_by_role("checkbox").or_(page.locator("#picks").get_by_role("radio"))
+        box.and_(page.locator("[name=chosen]")).and_(page.get_by_label(re.compile(rf"^\s*{re.escape(name)}"))).check()
+
+
 def act(page, name):
     """An action of a list: its button says how many rows are ticked."""
     page.get_by_role("button", name=re.compile(f"^{re.escape(name)} \\(\\d+\\)$")).click()
@@ -50,7 +58,7 @@ def go(page, menu):
 def confirm(page, world, title, reason="new season"):
     """Confirm the preview that asks `title`, work it, and see it done. Returns the change."""
     expect(page.get_by_role("heading", name=f"{title}?", exact=True)).to_be_visible()
-    page.get_by_label("Reason").fill(reason)
+    page.get_by_role("textbox", name="Reason").fill(reason)
     page.get_by_role("button", name=title, exact=True).click()
     expect(page.locator("#live h1")).to_contain_text(title)
     world.work()
