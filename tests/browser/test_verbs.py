@@ -282,7 +282,8 @@ def test_creating_is_not_offered_for_inwendo(wide, at_panel):
 def test_a_participant_of_inwendo_is_edited_and_the_secret_is_seen_nowhere(wide, at_panel):
     page = at_panel
     go(page, "Participants")
-    page.get_by_role("link", name="Otto Fischer").click()
+    in_team = page.get_by_role("row").filter(has=page.get_by_role("link", name="Team", exact=True))
+    in_team.get_by_role("link", name="Otto Fischer").click()
     page.get_by_role("link", name="Edit…").click()
     page.get_by_label("Automatic replies").check()
     page.get_by_label("Instructions to the assistant", exact=True).fill("be brief about it")
