@@ -148,11 +148,7 @@ def _notes(change: Change, parts: Sequence[ChangeConnection], readings: Sequence
         notes.append(
             Note("warning", _("There are accounts in systems that you may not see. They are not part of this change."))
         )
-    stopped = [part.connection for part in parts if part.connection.state == ConnectionState.PAUSED]
-    notes += [
-        Note("warning", inert(_("%(system)s is stopped: its steps wait until it goes on.") % {"system": system.name}))
-        for system in stopped
-    ]
+    notes += [Note("warning", inert(text)) for part in parts if (text := _waits_note(part.connection))]
     notes += _group_notes(change)
     waits = change.compiled_at is None and any(reading.state in ReadingState.open() for reading in readings)
     if waits and is_worker_silent():
@@ -160,6 +156,17 @@ def _notes(change: Change, parts: Sequence[ChangeConnection], readings: Sequence
     elif is_worker_silent():
         notes.append(Note("warning", _("The worker is not running: nothing is sent until it is started.")))
     return notes
+
+
+def _waits_note(system: Connection) -> str:
+    """Why nothing is sent to a system for now; "" while it works."""
+    if system.state == ConnectionState.PAUSED:
+        return _("%(system)s is stopped: its steps wait until it goes on.") % {"system": system.name}
+    if system.state == ConnectionState.MAINTENANCE:
+        return _("%(system)s is in maintenance: its steps are queued, and wait until somebody resumes it.") % {
+            "system": system.name
+        }
+    return ""
 
 
 def _unknown_note(part: ChangeConnection) -> str:

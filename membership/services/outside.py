@@ -6,20 +6,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from membership.audit import record
 from membership.conf import ACT_ON_STEPS_PER_TRANSACTION as CHUNK
 from membership.errors import BadValue, NotAllowed, Reason
-from membership.models import Change, Drift, visible_to
+from membership.models import Change, Drift, Operation, visible_to
 from membership.plans import compile as plan_compiler
+from membership.plans.compile import Plan
 from membership.plans.wishes import RIGHTS, Add, Barred, Refusal, Remove, Update, Wish, unusual
 from membership.services import drafts
 from membership.services.decisions import Decided
 from membership.services.shell import audited, need_right, refuse
-from membership.vocab import AuditAction, Chain, ChangeKind, ChangeState, DriftKind, DriftState, Right
+from membership.vocab import AuditAction, Chain, ChangeKind, ChangeState, DriftKind, DriftState, OperationState, Right
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -32,7 +33,7 @@ ABOUT_PEOPLE = (DriftKind.JOINED, DriftKind.LEFT, DriftKind.ALTERED)
 
 def to_look_at() -> Q:
     """What waits for a decision: also what was ignored until a day that has come, and what was to be reverted by a
-    preview that nobody confirmed."""
+    preview that nobody confirmed, or by a step that did not go well."""
     dropped = Change.objects.filter(
         kind=ChangeKind.REVERT, state__in=(ChangeState.CANCELLED, ChangeState.STALE), confirmed_at=None
     )
@@ -40,7 +41,19 @@ def to_look_at() -> Q:
         Q(state=DriftState.OPEN)
         | Q(state=DriftState.IGNORED, ignored_until__lte=timezone.localdate())
         | Q(state=DriftState.REVERTED, change_id__in=dropped.values("pk"))
+        | Q(Exists(_failed_steps()), state=DriftState.REVERTED)
     )
+
+
+def _failed_steps() -> QuerySet[Operation]:
+    """The steps that were to undo a difference, and ended otherwise."""
+    whose = Q(participant_id=OuterRef("participant_id")) | Q(account_id=OuterRef("participant__account_id"))
+    return Operation.objects.filter(
+        whose, change_id=OuterRef("change_id"), group_id=OuterRef("group_id"), state__in=_NOT_UNDONE
+    )
+
+
+_NOT_UNDONE = (OperationState.REFUSED, OperationState.OVERTAKEN, OperationState.CANCELLED)
 
 
 def open_drifts(user: "User") -> QuerySet[Drift]:
@@ -145,8 +158,9 @@ def draft_revert(drifts: Iterable[Drift], *, actor: "User") -> Change:
     """Store the plan that puts people back where they were before what `drifts` tell: who joined leaves, who left is
     added with the rights of then, what was altered is altered back. Guards are applied as to every plan.
 
-    The differences count as being reverted; they wait again should nobody confirm the preview. Groups that appeared or
-    vanished cannot be put back by this, and stay as they are. Raises `ChangeRefused` when nothing is left to revert.
+    The differences count as being reverted; they wait again should nobody confirm the preview, or a step not go well.
+    What the plan leaves out goes on waiting. Groups that appeared or vanished cannot be put back by this, and stay as
+    they are. Raises `ChangeRefused` when nothing is left to revert.
     """
     need_right(actor, Right.ACT)
     ids = _seen_ids(drifts, actor)
@@ -163,9 +177,21 @@ def draft_revert(drifts: Iterable[Drift], *, actor: "User") -> Change:
         if [row.pk for row in still] != [row.pk for row in rows]:
             refuse(Reason.EDITED_MEANWHILE)
         change = drafts.store_draft(ChangeKind.REVERT, selection, plan, actor=actor)
-        _mark(still, actor, now, state=DriftState.REVERTED, change_id=change.pk, ignored_until=None)
-        record.write(Chain.PANEL, _entries(AuditAction.DRIFT_REVERTED, rows, actor, {}, change.pk), at=now)
+        undone = _planned(still, plan)
+        _mark(undone, actor, now, state=DriftState.REVERTED, change_id=change.pk, ignored_until=None)
+        record.write(Chain.PANEL, _entries(AuditAction.DRIFT_REVERTED, undone, actor, {}, change.pk), at=now)
     return change
+
+
+def _planned(rows: Sequence[Drift], plan: Plan) -> list[Drift]:
+    """Those of the differences that the plan undoes."""
+    places = {case.participant_id for case in plan.kept}
+    joining = {(case.group_id, case.account_id) for case in plan.kept if case.participant_id is None}
+    return [
+        row
+        for row in rows
+        if row.participant and (row.participant_id in places or (row.group_id, row.participant.account_id) in joining)
+    ]
 
 
 def again(selection: Mapping[str, Any], *, actor: "User") -> Change:

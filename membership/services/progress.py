@@ -114,7 +114,7 @@ def _tally_word(change: Change, state: OperationState, count: int) -> str:
 
 def _part(connection: Connection, counts: Counter[str], change: Change, now: datetime) -> PartProgress:
     remaining = sum(counts[state] for state in OperationState.open())
-    is_paused = connection.state == ConnectionState.PAUSED
+    is_paused = connection.state != ConnectionState.ACTIVE
     holds = bool(remaining) and change.state in ChangeState.open()
     return PartProgress(
         connection=connection,
@@ -138,6 +138,10 @@ def _left_s(connection: Connection, counts: Counter[str], now: datetime) -> floa
 
 def _note(connection: Connection, now: datetime) -> str:
     """What holds a system up, in words."""
+    if connection.state == ConnectionState.MAINTENANCE:
+        return _("%(system)s is in maintenance; its steps wait until somebody resumes it.") % {"system": connection.name}
+    if connection.state == ConnectionState.RETIRED:
+        return _("%(system)s is retired; its steps are not sent any more.") % {"system": connection.name}
     if connection.state == ConnectionState.PAUSED:
         why = sentence(connection.state_reason, connection.state_params) if connection.state_reason else ""
         stopped = _("%(system)s is stopped; its steps wait.") % {"system": connection.name}

@@ -4,7 +4,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from membership.errors import Reason
-from membership.models import Change, Group, Operation, Participant
+from membership.models import Change, Connection, Group, Operation, Participant
 from membership.services.change_pages import needs_you, preview, recent_reasons, steps
 from membership.services.changes import progress, throw_away
 from membership.services.removal import draft_removal
@@ -87,6 +87,14 @@ def test_a_change_whose_rest_stands_on_stopped_systems_is_stalled(running):
     found = progress(running)
     assert found.stalled and found.left_s is None
     assert found.parts[1].note.startswith("Office is stopped; its steps wait. The system does not accept the token.")
+
+
+def test_a_change_whose_rest_stands_on_a_system_in_maintenance_is_stalled_and_says_so(running):
+    Operation.objects.filter(connection__name="Club").update(state=OperationState.CONFIRMED)
+    Connection.objects.filter(name="Office").update(state=ConnectionState.MAINTENANCE)
+    found = progress(running)
+    assert found.stalled and found.left_s is None
+    assert found.parts[1].note == "Office is in maintenance; its steps wait until somebody resumes it."
 
 
 def test_a_finished_change_is_not_stalled_and_has_no_notes(running):

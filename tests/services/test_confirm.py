@@ -236,6 +236,14 @@ def test_a_stopped_system_is_no_reason_to_refuse_but_is_said(vera, office, ada):
     assert confirm(change, vera).state == ChangeState.QUEUED
 
 
+def test_a_system_in_maintenance_is_no_reason_to_refuse_but_is_said(vera, office, ada):
+    office.state = ConnectionState.MAINTENANCE
+    office.save()
+    change = draft(vera, ada)
+    assert any("Office is in maintenance" in note.text for note in preview(change, actor=vera).notes)
+    assert confirm(change, vera).state == ChangeState.QUEUED
+
+
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     flips=st.lists(st.tuples(st.integers(0, 3), st.sampled_from(["is_present", "is_member", "is_manager"])), max_size=3)

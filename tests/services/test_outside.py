@@ -9,7 +9,7 @@ from membership.services.again import recompile
 from membership.services.changes import confirm_change, throw_away
 from membership.services.decisions import Decided
 from membership.services.outside import adopt, draft_revert, ignore, open_drifts
-from membership.vocab import AuditAction, ChangeKind, ChangeState, DriftKind, DriftState, Role, Verb
+from membership.vocab import AuditAction, ChangeKind, ChangeState, DriftKind, DriftState, OperationState, Role, Verb
 from tests import mirrored as m
 
 RIGHTS = {"is_member": True, "is_manager": False, "can_write": None, "is_muted": None}
@@ -210,6 +210,22 @@ def test_a_revert_that_nobody_confirmed_lets_its_differences_wait_again(vera, ch
     assert again.kind == ChangeKind.REVERT
     assert Drift.objects.get(pk=row.pk).change_id == again.pk
     assert not open_drifts(vera).exists()
+
+
+def test_what_a_step_did_not_undo_waits_again(vera, chess):
+    undone, refused = joined(member("Ada", chess)), left(member("Zoë", chess))
+    change = draft_revert([undone, refused], actor=vera)
+    assert not open_drifts(vera).exists()
+    Operation.objects.filter(change=change).update(state=OperationState.CONFIRMED)
+    Operation.objects.filter(change=change, subject_label="Zoë").update(state=OperationState.REFUSED)
+    assert list(open_drifts(vera)) == [refused]
+
+
+def test_what_the_plan_leaves_out_goes_on_waiting(vera, chess):
+    undone, barred = joined(member("Ada", chess)), left(m.participant(None, chess, label="Nobody known"))
+    change = draft_revert([undone, barred], actor=vera)
+    assert list(open_drifts(vera)) == [barred]
+    assert Drift.objects.get(pk=undone.pk).change_id == change.pk
 
 
 def test_what_is_being_reverted_is_not_reverted_twice(vera, chess):
