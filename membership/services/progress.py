@@ -139,7 +139,7 @@ def _left_s(connection: Connection, counts: Counter[str], now: datetime) -> floa
 def _note(connection: Connection, now: datetime) -> str:
     """What holds a system up, in words."""
     if connection.state == ConnectionState.MAINTENANCE:
-        return _("%(system)s is in maintenance; its steps wait until somebody resumes it.") % {"system": connection.name}
+        return _("%(system)s is in maintenance; its steps wait until it is resumed.") % {"system": connection.name}
     if connection.state == ConnectionState.RETIRED:
         return _("%(system)s is retired; its steps are not sent any more.") % {"system": connection.name}
     if connection.state == ConnectionState.PAUSED:

@@ -90,7 +90,7 @@ def _waiting(operation: Operation, now: datetime) -> str:
     if operation.connection.state == ConnectionState.PAUSED:
         return _("%(system)s is stopped: this waits until it goes on.") % {"system": operation.connection.name}
     if operation.connection.state == ConnectionState.MAINTENANCE:
-        return _("%(system)s is in maintenance: this waits until it is resumed.") % {"system": operation.connection.name}
+        return _("%(system)s is in maintenance: this waits for its end.") % {"system": operation.connection.name}
     if operation.not_before and operation.not_before > now:
         return _joined(_reason(operation), _("Tried again in %(wait)s.") % {"wait": seconds(operation.not_before, now)})
     return _reason(operation)

@@ -94,7 +94,7 @@ def test_a_change_whose_rest_stands_on_a_system_in_maintenance_is_stalled_and_sa
     Connection.objects.filter(name="Office").update(state=ConnectionState.MAINTENANCE)
     found = progress(running)
     assert found.stalled and found.left_s is None
-    assert found.parts[1].note == "Office is in maintenance; its steps wait until somebody resumes it."
+    assert found.parts[1].note == "Office is in maintenance; its steps wait until it is resumed."
 
 
 def test_a_finished_change_is_not_stalled_and_has_no_notes(running):
