@@ -3,6 +3,7 @@
 Speaks lines of JSON. {"start": {...}} → {"pid": n}; {"wait": {"pid": n, "within_s": s}} → {"code": n or null}.
 """
 
+import ctypes
 import json
 import os
 import signal
@@ -21,6 +22,8 @@ from membership.operations import worker  # noqa: E402
 from membership.remotes import provider_class  # noqa: E402
 from membership.vocab import PROVIDERS  # noqa: E402
 
+libc = ctypes.CDLL(None)
+PR_SET_PDEATHSIG = 1  # Source: prctl(2)
 ended = {}
 
 
@@ -43,6 +46,7 @@ def start(plan, until_idle, lease_s, log, counts, name):
     code = 1
     try:
         os.setsid()
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # should a run of tests be killed, no worker is left behind
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(out, 1)
