@@ -18,7 +18,7 @@ VAR_DIR.mkdir(parents=True, exist_ok=True)
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # A file, not memory: threads and other processes share it, and a test resets it by copying the migrated one.
     DATABASES["default"]["TEST"] = {"NAME": str(VAR_DIR / f"test-{os.getpid()}.sqlite3")}
-    # Tests kill processes, never the machine: what the kernel has been given is not lost, so nothing waits for the disk.
+    # Tests kill processes, never the machine: what the kernel was given is not lost, so nothing waits for the disk.
     wait_for_disk = DATABASES["default"]["OPTIONS"]["init_command"]
     DATABASES["default"]["OPTIONS"]["init_command"] = wait_for_disk.replace("synchronous=FULL", "synchronous=OFF")
 else:

@@ -46,7 +46,7 @@ def start(plan, until_idle, lease_s, log, counts, name):
     code = 1
     try:
         os.setsid()
-        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # should a run of tests be killed, no worker is left behind
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # a killed run of tests leaves none behind
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(out, 1)
