@@ -43,17 +43,31 @@ def hold_lane(connection_id: int, token: int) -> str:
     return str(row[1])
 
 
-def claim_draft(change: Change, *, expected_hash: str) -> None:
-    """Flip a draft to queued, once. Inside the caller's transaction.
+def claim_plan(change: Change, *, expected_hash: str) -> None:
+    """Flip a draft, or what waits for approval, to queued, once. Inside the caller's transaction.
 
-    Raises `ChangeRefused` when it is no draft any more, or not the plan that was shown.
+    Raises `ChangeRefused` when it is neither any more, or not the plan that was shown.
     """
-    flipped = Change.objects.filter(pk=change.pk, state=ChangeState.DRAFT, plan_hash=expected_hash).update(
-        state=ChangeState.QUEUED, confirmed_at=timezone.now()
-    )
-    if not flipped:
+    now = timezone.now()
+    _flip(change, expected_hash, ChangeState.unsent(), state=ChangeState.QUEUED, confirmed_at=now)
+
+
+def await_approval(change: Change, *, expected_hash: str, stale_at: datetime) -> None:
+    """Have a confirmed draft wait for a second person until `stale_at`. Inside the caller's transaction.
+
+    Raises `ChangeRefused` as `claim_plan` does.
+    """
+    now, drafts = timezone.now(), frozenset({ChangeState.DRAFT.value})
+    _flip(change, expected_hash, drafts, state=ChangeState.WAITING, waiting_since=now, stale_at=stale_at)
+
+
+def _flip(change: Change, expected_hash: str, states: frozenset[str], **fields: Any) -> None:
+    rows = Change.objects.filter(pk=change.pk, state__in=states, plan_hash=expected_hash)
+    if not rows.update(**fields):
         state = Change.objects.values_list("state", flat=True).get(pk=change.pk)
-        raise ChangeRefused(Reason.PLAN_ALTERED if state == ChangeState.DRAFT else Reason.ALREADY_CONFIRMED)
+        raise ChangeRefused(Reason.PLAN_ALTERED if state in states else Reason.ALREADY_CONFIRMED)
+    for name, value in fields.items():
+        setattr(change, name, value)
 
 
 def promote(connection_id: int) -> bool:

@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -13,14 +13,18 @@ from django.utils import timezone
 
 from membership import conf
 from membership.errors import Reason
-from membership.models import Change, ChangeConnection, Connection, LeftOut, Operation, Participant
-from membership.plans import bulk, guards, hashing
+from membership.models import Change, ChangeConnection, Connection, Finding, LeftOut, Operation, Participant
+from membership.plans import bulk, guards, hashing, limits
 from membership.plans.calls import calls_of
 from membership.plans.cases import Case, Providers, look_up
 from membership.plans.known import learn
+from membership.plans.limits import Found
+from membership.plans.weighing import load_rules, weigh
 from membership.plans.wishes import Refusal, Remove, Wish
-from membership.providers.base import RemoteCall
+from membership.providers.base import Provider, RemoteCall
 from membership.providers.errors import Refused
+from membership.providers.slots import REST_OF_ROW
+from membership.vocab import Verb
 
 AFTER = "after"
 """In the precondition of a step: the position of the step that has to go well before it."""
@@ -49,6 +53,8 @@ class Plan:
     after: Mapping[int, int]
     """`{position: the position that has to go well before it}`."""
     left_out: Sequence[tuple[Case, Refusal]]
+    findings: Sequence[Found] = ()
+    """What guards say of the plan as a whole."""
 
     @property
     def people_count(self) -> int:
@@ -62,7 +68,7 @@ class Plan:
 def plan(wishes: Iterable[Wish]) -> Plan:
     """Work out a plan of any verbs, guards applied. Reads only: no transaction needed."""
     looked = look_up(wishes)
-    known = learn(looked)
+    known = learn(looked, load_rules())
     cases = list(looked.cases)
     while True:
         refusals = guards.sift(cases, known)
@@ -79,6 +85,7 @@ def plan(wishes: Iterable[Wish]) -> Plan:
         calls=calls,
         after=guards.waits(kept, known),
         left_out=[(case, refusals[place]) for place, case in enumerate(cases) if place in refusals],
+        findings=limits.find(weigh(kept, known), known.rules, timezone.now()),
     )
 
 
@@ -103,11 +110,22 @@ def _say(
     return calls, refused
 
 
-def still_planned(wishes: Iterable[Wish]) -> tuple[list[Case], Providers]:
-    """The cases that pass the guards now, and the providers: what a stored plan is held against. Reads only."""
+@dataclass(frozen=True, slots=True)
+class Now:
+    """What would be planned now: what a stored plan is held against."""
+
+    kept: Sequence[Case]
+    providers: Providers
+    findings: Sequence[Found]
+
+
+def still_planned(wishes: Iterable[Wish]) -> Now:
+    """The cases that pass the guards now, and what guards say of all of them. Reads only."""
     looked = look_up(wishes)
-    refusals = guards.sift(looked.cases, learn(looked))
-    return [case for place, case in enumerate(looked.cases) if place not in refusals], looked.providers
+    known = learn(looked, load_rules())
+    refusals = guards.sift(looked.cases, known)
+    kept = [case for place, case in enumerate(looked.cases) if place not in refusals]
+    return Now(kept, looked.providers, limits.find(weigh(kept, known), known.rules, timezone.now()))
 
 
 def plan_removal(participants: QuerySet[Participant]) -> Plan:
@@ -128,8 +146,9 @@ def store(change: Change, plan: Plan, unknown: Mapping[int, Unknown] | None = No
     now = timezone.now()
     digests = _insert_operations(change, plan)
     lines = _insert_left_out(change, plan.left_out)
+    found = _insert_findings(change, plan.findings)
     _insert_parts(change, plan, unknown or {})
-    change.plan_hash = hashing.plan_hash(digests, lines)
+    change.plan_hash = hashing.plan_hash(digests, lines, found)
     change.people_count = plan.people_count
     change.groups_count = plan.groups_count
     change.operations_count = len(plan.kept)
@@ -230,26 +249,58 @@ def _insert_left_out(change: Change, left_out: Sequence[tuple[Case, Refusal]]) -
     ]
 
 
+def _insert_findings(change: Change, findings: Sequence[Found]) -> list[str]:
+    Finding.objects.bulk_create(
+        Finding(
+            change=change,
+            position=position,
+            guard=found.guard,
+            level=found.level,
+            connection_id=found.connection_id,
+            group_id=found.group_id,
+            params=dict(found.params),
+        )
+        for position, found in enumerate(findings)
+    )
+    return [
+        hashing.finding_line(found.guard, found.level, found.connection_id, found.group_id, dict(found.params))
+        for found in findings
+    ]
+
+
 def _insert_parts(change: Change, plan: Plan, unknown: Mapping[int, Unknown]) -> None:
     """One part for every system that is touched, left out of, or not known: it also says who may see the change."""
     of_connection: dict[int, list[Case]] = defaultdict(list)
-    for case in plan.kept:
+    requests: Counter[int] = Counter()
+    for case, said in zip(plan.kept, plan.calls, strict=True):
         of_connection[case.connection_id].append(case)
+        requests[case.connection_id] += _requests(case, said, plan.providers[case.connection_id])
     noted = {part.connection_id: part for part in ChangeConnection.objects.filter(change_id=change.pk)}
     ChangeConnection.objects.filter(change_id=change.pk).delete()
     not_known = {
         pk: Unknown(part.unknown_reason, part.unknown_params) for pk, part in noted.items() if part.unknown_reason
     } | dict(unknown)
     concerned = sorted({*plan.connections, *noted, *not_known})
-    ChangeConnection.objects.bulk_create(_part(change, pk, of_connection[pk], not_known.get(pk)) for pk in concerned)
+    ChangeConnection.objects.bulk_create(
+        _part(change, pk, of_connection[pk], not_known.get(pk), calls_count=requests[pk]) for pk in concerned
+    )
 
 
-def _part(change: Change, connection_id: int, kept: Sequence[Case], unknown: Unknown | None) -> ChangeConnection:
+def _requests(case: Case, said: Sequence[RemoteCall], provider: Provider) -> int:
+    """How many requests a step makes when all goes well, those that read just before a call included."""
+    looks = case.verb == Verb.ADD and provider.capabilities.looks_before_add
+    return len(said) + looks + sum(REST_OF_ROW in call.slots for call in said)
+
+
+def _part(
+    change: Change, connection_id: int, kept: Sequence[Case], unknown: Unknown | None, *, calls_count: int
+) -> ChangeConnection:
     read = [case.group.read_at for case in kept if case.group]
     return ChangeConnection(
         change_id=change.pk,
         connection_id=connection_id,
         operations_count=len(kept),
+        calls_count=calls_count,
         groups_count=len({_group_key(case) for case in kept}),
         as_of=None if not read or None in read else min(at for at in read if at is not None),
         unknown_reason=unknown.reason if unknown else "",

@@ -75,7 +75,7 @@ def recompile(change: Change, *, actor: "User") -> Change:
     """
     need_right(actor, Right.ACT)
     change = _current(change, actor)
-    if change.confirmed_at is not None or change.state not in (ChangeState.STALE, ChangeState.CANCELLED):
+    if change.confirmed_at is not None or change.state not in ChangeState.dropped():
         refuse(Reason.NOT_A_DRAFT)
     once_more = _FROM_SELECTION.get(change.kind)
     if selecting.named_ids(change.selection):

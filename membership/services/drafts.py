@@ -174,9 +174,9 @@ def note_part(change: Change, connection_id: int, unknown: Unknown | None) -> Ch
 
 
 def expire_drafts() -> bool:
-    """Mark the drafts whose time has run out. True: there was one."""
+    """Mark the drafts, and what waits for approval, whose time has run out. True: there was one."""
     now = timezone.now()
-    old = Change.objects.filter(state=ChangeState.DRAFT, stale_at__lt=now)
+    old = Change.objects.filter(state__in=ChangeState.unsent(), stale_at__lt=now)
     if not old.exists():
         return False
     with transaction.atomic():
@@ -189,8 +189,9 @@ def expire_drafts() -> bool:
 def make_stale(
     change: Change, *, now: datetime, why: str, actor: "User | None", data: Mapping[str, Any] | None = None
 ) -> record.Entry | None:
-    """Flip a draft to stale. Returns the entry to write last in the caller's transaction; None: it was no draft now."""
-    flipped = Change.objects.filter(pk=change.pk, state=ChangeState.DRAFT).update(
+    """Flip a draft, or what waits for approval, to stale. Returns the entry to write last in the caller's transaction;
+    None: it was neither now."""
+    flipped = Change.objects.filter(pk=change.pk, state__in=ChangeState.unsent()).update(
         state=ChangeState.STALE, finished_at=now
     )
     if not flipped:

@@ -269,7 +269,7 @@ def _changes(user: "User", now: dt.datetime) -> tuple[list[Running], list[Change
 def _half_done(user: "User") -> QuerySet[Operation]:
     if not has_right(user, Right.ACT):
         return Operation.objects.none()
-    dropped = (ChangeState.CANCELLED, ChangeState.STALE)
+    dropped = ChangeState.dropped()
     way_back = Change.objects.annotate(of=_as_text(KeyTextTransform("of", "selection"))).filter(
         kind=ChangeKind.WAY_BACK, of=_as_text(OuterRef("pk"))
     )
