@@ -313,6 +313,7 @@ class AuditAction(TextChoices):
     OPERATION_CONFIRMED = "operation.confirmed", _("confirmed")
     OPERATION_REFUSED = "operation.refused", _("refused")
     OPERATION_IN_DOUBT = "operation.doubted", _("in doubt")
+    OPERATION_ALTERED = "operation.found_altered", _("found altered, not sent")
     OPERATION_RESOLVED = "operation.resolved", _("resolved")
     OPERATION_OVERTAKEN = "operation.overtaken", _("overtaken")
     OPERATION_NOT_NEEDED = "operation.not_needed", _("not needed")

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
+from django.db.models import Q
+
 from membership.errors import Reason
 from membership.models import Change, Operation
 from membership.plans.stored import COLUMNS, wishes_of
@@ -60,7 +62,8 @@ def draft_retry(change: Change, *, actor: "User") -> Change:
     change = _current(change, actor)
     if change.confirmed_at is None:
         refuse(Reason.NOTHING_TO_RETRY)
-    wishes = _stored(change, state__in=_TRIED_AGAIN)
+    # What somebody altered in the database is nobody's wish.
+    wishes = _stored(change, ~Q(outcome=Reason.NOT_IN_PLAN), state__in=_TRIED_AGAIN)
     if not wishes:
         refuse(Reason.NOTHING_TO_RETRY)
     selection = {"kind": "retry", "of": change.pk, "what": _what(change)}
@@ -92,8 +95,8 @@ def _current(change: Change, actor: "User") -> Change:
     return Change.objects.get(pk=change.pk)
 
 
-def _stored(change: Change, **conditions: Any) -> list[Wish]:
-    rows = Operation.objects.filter(change=change, **conditions).order_by("position")
+def _stored(change: Change, *which: Q, **conditions: Any) -> list[Wish]:
+    rows = Operation.objects.filter(*which, change=change, **conditions).order_by("position")
     is_move = ChangeKind.MOVE in (change.kind, _what(change)["kind"])
     # Values of secrets are fetched, and decrypted, only for the verb that has some.
     plain = rows.exclude(verb=Verb.UPDATE).values(*COLUMNS)

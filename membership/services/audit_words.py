@@ -33,6 +33,7 @@ SENTENCES: dict[AuditAction, Any] = {
     AuditAction.OPERATION_CONFIRMED: _("%(deed)s was confirmed by %(system)s"),
     AuditAction.OPERATION_REFUSED: _("%(deed)s was refused by %(system)s%(because)s"),
     AuditAction.OPERATION_IN_DOUBT: _("Whether %(deed)s was done is not known, and is read back%(because)s"),
+    AuditAction.OPERATION_ALTERED: _("%(deed)s was not sent: its row is not what was confirmed%(because)s"),
     AuditAction.OPERATION_RESOLVED: _("%(deed)s was read back from %(system)s%(found)s"),
     AuditAction.OPERATION_OVERTAKEN: _("%(deed)s was not sent: things had changed meanwhile%(because)s"),
     AuditAction.OPERATION_NOT_NEEDED: _("%(deed)s was not needed: it is so already%(because)s"),
