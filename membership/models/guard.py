@@ -1,5 +1,7 @@
 """Guards of whole plans: their rules, what they found, what somebody decided about it; and plans not compiled yet."""
 
+from typing import Any
+
 from django.contrib.auth import get_user_model
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -8,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from membership.models.change import Change
 from membership.models.connection import Connection
+from membership.models.fields import EncryptedJSONField
 from membership.models.group import Group
 from membership.models.visibility import InConnection
 from membership.vocab import DecisionKind, Guard, GuardLevel
@@ -94,10 +97,15 @@ class PendingPlan(models.Model):
 
     change = models.OneToOneField(Change, on_delete=models.CASCADE, related_name="pending")
     wishes = models.JSONField(default=list)
-    """Wishes as `plans.packing` packs them; none of them carries a secret."""
+    """Wishes as `plans.packing` packs them, without secret values."""
+    secrets: Any = EncryptedJSONField(blank=True, default=dict)
+    """Secret values of edits among them, by their place."""
     total = models.PositiveIntegerField(default=0)
     done = models.PositiveIntegerField(default=0)
     """How many of them are compiled, for the page that waits."""
+    touched_at = models.DateTimeField(null=True, blank=True)
+    """When the one who compiles it gave a sign last."""
+    touched_by = models.CharField(max_length=32, blank=True)
 
     class Meta:
         verbose_name = "plan to be compiled"

@@ -3,28 +3,30 @@
 import json
 import secrets
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from membership import conf
 from membership.errors import Reason
-from membership.models import Change, ChangeConnection, Connection, Finding, LeftOut, Operation, Participant
+from membership.models import Change, ChangeConnection, Connection, Finding, Group, LeftOut, Operation, Participant
 from membership.plans import bulk, guards, hashing, limits
 from membership.plans.calls import calls_of
 from membership.plans.cases import Case, Providers, look_up
+from membership.plans.facts import chunks
 from membership.plans.known import learn
 from membership.plans.limits import Found
 from membership.plans.weighing import load_rules, weigh
-from membership.plans.wishes import Refusal, Remove, Wish
+from membership.plans.wishes import Add, Barred, CreateGroup, DeleteGroup, Refusal, Remove, RenameGroup, Update, Wish
 from membership.providers.base import Provider, RemoteCall
 from membership.providers.errors import Refused
 from membership.providers.slots import REST_OF_ROW
-from membership.vocab import Verb
+from membership.vocab import OperationState, Verb
 
 AFTER = "after"
 """In the precondition of a step: the position of the step that has to go well before it."""
@@ -65,14 +67,24 @@ class Plan:
         return len({_group_key(case) for case in self.kept})
 
 
-def plan(wishes: Iterable[Wish]) -> Plan:
+Tell = Callable[[int], None]
+"""Is told now and then of how many wishes are worked out or stored by then."""
+TOLD_EVERY = 1000
+STORED_AT_ONCE = 500
+
+
+def _nobody(_count: int) -> None:
+    return None
+
+
+def plan(wishes: Iterable[Wish], tell: Tell = _nobody) -> Plan:
     """Work out a plan of any verbs, guards applied. Reads only: no transaction needed."""
     looked = look_up(wishes)
     known = learn(looked, load_rules())
     cases = list(looked.cases)
     while True:
         refusals = guards.sift(cases, known)
-        calls, refused = _say(cases, refusals, looked.providers)
+        calls, refused = _say(cases, refusals, looked.providers, tell)
         if not refused:
             break
         # What the provider itself refuses may have been what another case counted on: all are sifted again.
@@ -90,12 +102,14 @@ def plan(wishes: Iterable[Wish]) -> Plan:
 
 
 def _say(
-    cases: Sequence[Case], refusals: Mapping[int, Refusal], providers: Providers
+    cases: Sequence[Case], refusals: Mapping[int, Refusal], providers: Providers, tell: Tell
 ) -> tuple[list[tuple[RemoteCall, ...]], dict[int, Refusal]]:
     """The calls of all cases that are not left out, and what the provider would not say."""
     calls: list[tuple[RemoteCall, ...]] = []
     refused: dict[int, Refusal] = {}
     for place, case in enumerate(cases):
+        if place % TOLD_EVERY == 0:
+            tell(place)
         if place in refusals:
             continue
         try:
@@ -138,13 +152,54 @@ def compile_removal(change: Change, participants: QuerySet[Participant]) -> None
     store(change, plan_removal(participants))
 
 
-def store(change: Change, plan: Plan, unknown: Mapping[int, Unknown] | None = None) -> None:
+def systems_of(wishes: Sequence[Wish]) -> set[int]:
+    """Ids of the connections that these wishes are about. Reads only."""
+    looked_at: set[int] = {wish.connection_id for wish in wishes if isinstance(wish, CreateGroup)}
+    of_groups = {wish.group_id for wish in wishes if isinstance(wish, Add | RenameGroup | DeleteGroup | Barred)}
+    of_places = {wish.participant_id for wish in wishes if isinstance(wish, Update | Remove)}
+    for ids in chunks(of_groups):
+        looked_at.update(Group.objects.filter(pk__in=ids).order_by().values_list("connection_id", flat=True))
+    for ids in chunks(of_places):
+        rows = Participant.objects.filter(pk__in=ids).order_by()
+        looked_at.update(rows.values_list("group__connection_id", flat=True).distinct())
+    return looked_at
+
+
+def forget_stored(change: Change) -> None:
+    """Delete the operations of a draft that was not compiled to its end, in short transactions."""
+    rows = Operation.objects.filter(change=change, state=OperationState.PLANNED, change__compiled_at=None)
+    while ids := list(rows.order_by("pk").values_list("pk", flat=True)[:STORED_AT_ONCE]):
+        Operation.objects.filter(pk__in=ids).delete()
+
+
+def store_in_parts(change: Change, plan: Plan) -> Iterator[tuple[int, list[str]]]:
+    """Insert the operations of a draft in short transactions, so that nobody waits for all of them.
+
+    Yields how many there are by then, and the digests of the part. They are no plan before `store` was given all.
+    """
+    said = list(zip(plan.kept, plan.calls, strict=True))
+    for start in range(0, len(said), STORED_AT_ONCE):
+        part = enumerate(said[start : start + STORED_AT_ONCE], start)
+        rows = [_operation(change, position, case, calls, plan) for position, (case, calls) in part]
+        with transaction.atomic():
+            bulk.insert(Operation, rows)
+        yield start + len(rows), [row["digest"] for row in rows]
+
+
+def store(
+    change: Change,
+    plan: Plan,
+    unknown: Mapping[int, Unknown] | None = None,
+    *,
+    stored: Sequence[str] | None = None,
+) -> None:
     """Insert the plan's rows, and set counts, hash and times of `change`. Inside the caller's transaction.
 
-    `unknown`: `{connection id: why}` of systems in which more places may exist than the plan knows.
+    `unknown`: `{connection id: why}` of systems in which more places may exist than the plan knows. `stored`: digests
+    of the operations, where `store_in_parts` has inserted them.
     """
     now = timezone.now()
-    digests = _insert_operations(change, plan)
+    digests = _insert_operations(change, plan) if stored is None else list(stored)
     lines = _insert_left_out(change, plan.left_out)
     found = _insert_findings(change, plan.findings)
     _insert_parts(change, plan, unknown or {})

@@ -77,7 +77,7 @@ def look(change: Change) -> Standing:
     now = compile.still_planned(wishes_of(rows))
     found = {_key(case, now.providers): case for case in now.kept}
     true_still = [row for row in rows if _is_true(row, found.get(_row_key(row)))]
-    shown = {
+    shown: dict[tuple[str, int | None, int | None], str] = {
         (guard, connection_id, group_id): level
         for guard, connection_id, group_id, level in Finding.objects.filter(change=change).values_list(
             "guard", "connection_id", "group_id", "level"

@@ -85,8 +85,13 @@ def recompile(change: Change, *, actor: "User") -> Change:
         once_more = once_more or _FROM_ROWS.get(change.kind)
     if once_more is not None:
         return once_more(change.selection, actor=actor)
-    wishes = [*_stored(change), *_named(change)]
+    wishes = wishes_again(change)
     return drafts.draft(ChangeKind(change.kind), wishes, change.selection, actor=actor, retry_of=change.retry_of)
+
+
+def wishes_again(change: Change) -> list[Wish]:
+    """What a preview planned, to be planned again as the mirror has it then."""
+    return [*_stored(change), *_named(change)]
 
 
 def _current(change: Change, actor: "User") -> Change:

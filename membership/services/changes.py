@@ -40,6 +40,7 @@ __all__ = [
     "recent_reasons",
     "recompile",
     "throw_away",
+    "waits_for_approval",
 ]
 
 REASON_CHARS = 1000
@@ -123,6 +124,11 @@ def _need_answers(draft: Change, reason: str, typed_number: int | str | None, ty
 def _plain(name: str) -> str:
     """A name as two people type it alike: one form of each letter, single blanks."""
     return " ".join(unicodedata.normalize("NFC", inert(name)).split())
+
+
+def waits_for_approval(change: Change) -> bool:
+    """Whether a second person has to look at it now."""
+    return Change.objects.filter(pk=change.pk, state=ChangeState.WAITING).exists()
 
 
 def _ask(draft: Change, *, actor: "User") -> None:
