@@ -56,11 +56,12 @@ class WaitsFilter(filters.Choice):
         ("approval", gettext_lazy("my approval")),
     )
 
-    def queryset(self, request: Request, queryset: QuerySet) -> QuerySet:
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        user: Any = request.user
         if self.value() == "me":
-            return queryset.filter(pk__in=overview.waiting_for(request.user).values("pk"))
+            return queryset.filter(pk__in=overview.waiting_for(user).order_by().values("pk"))
         if self.value() == "approval":
-            return queryset.filter(pk__in=approval.waiting_for(request.user).order_by().values("pk"))
+            return queryset.filter(pk__in=approval.waiting_for(user).order_by().values("pk"))
         return queryset
 
 

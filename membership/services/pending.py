@@ -69,6 +69,8 @@ def compile_one(
         _compile(row, claim, finish)
     except _Lost:
         logger.info("plan of change %s: somebody else compiles it, or it was thrown away", row.change_id)
+        if not Change.objects.filter(pk=row.change_id, state=ChangeState.DRAFT).exists():
+            plan_compiler.forget_stored(row.change)
     return True
 
 
