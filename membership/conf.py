@@ -27,6 +27,16 @@ def plan_good_for_s() -> float:
     return float(settings.MUSTERBOOK["PLAN_GOOD_FOR_S"])
 
 
+def approval_good_for_s() -> float:
+    """Seconds that a change may wait for its approval."""
+    return float(settings.MUSTERBOOK["APPROVAL_GOOD_FOR_S"])
+
+
+def compile_in_worker_above() -> int:
+    """Wishes in one plan above which the worker compiles it, while the page says how far it is."""
+    return int(settings.MUSTERBOOK["COMPILE_IN_WORKER_ABOVE"])
+
+
 def type_number_above() -> int:
     """People in a change above which the number has to be typed."""
     return int(settings.MUSTERBOOK["TYPE_NUMBER_ABOVE"])

@@ -96,6 +96,10 @@ REASONS: dict[Reason, Any] = {
     Reason.PLACES_NOT_KNOWN: _("Where the person takes part there is not known."),
     Reason.PRECONDITION_GONE: _("Something changed since the preview, so it was not sent."),
     Reason.STEP_BEFORE_FAILED: _("The step that has to come first did not go well, so this one was not sent."),
+    Reason.NOT_IN_PLAN: _(
+        "This step is not as it was confirmed: its row in the database was altered. Nothing of it was sent. "
+        "Ask whoever looks after the database."
+    ),
     Reason.CANCELLED: _("Cancelled before it was sent."),
     Reason.CHANGED_BY_SOMEONE_ELSE: _("It is neither as before nor as wished: somebody else changed it meanwhile."),
     Reason.READ_BACK_DONE: _("The answer was lost; read back: it is done."),
@@ -117,6 +121,13 @@ REASONS: dict[Reason, Any] = {
     Reason.PLAN_ALTERED: _("The plan is not the one that was shown. Nothing was queued."),
     Reason.PLAN_NOT_READY: _("The preview is not ready yet: some systems are still being read."),
     Reason.ALREADY_CONFIRMED: _("This change was already confirmed. Nothing is done twice."),
+    Reason.GUARD_FORBIDS: _(
+        "A guard forbids this plan. Nothing was queued; somebody with the right may override it for this plan alone."
+    ),
+    Reason.NOTHING_FORBIDDEN: _("No guard forbids this plan, or that was overridden already."),
+    Reason.OWN_REQUEST: _("Whoever asked for a change cannot decide about it: a second person has to."),
+    Reason.NOT_WAITING: _("This change does not wait for approval."),
+    Reason.COMMENT_EMPTY: _("Say why. The comment stays in the audit log, and the person who asked reads it."),
     Reason.NOT_A_DRAFT: _("This is no longer a preview."),
     Reason.NOT_RUNNING: _("This change is not running."),
     Reason.NOTHING_TO_RETRY: _("There is nothing that could be tried again."),

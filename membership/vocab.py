@@ -45,8 +45,12 @@ class ChangeState(TextChoices):
     """Life of what somebody asked for. The arrows, all of them, are in docs/operations.md.
 
     DRAFT -> QUEUED                   confirmed
-    DRAFT -> STALE                    its time ran out, or the mirror changed under it
+    DRAFT -> WAITING                  confirmed, and a guard asks for a second person
+    DRAFT, WAITING -> STALE           its time ran out, or the mirror changed under it
     DRAFT -> CANCELLED                thrown away by its author
+    WAITING -> QUEUED                 a second person approved exactly this plan
+    WAITING -> REJECTED               a second person rejected it
+    WAITING -> CANCELLED              withdrawn before anybody decided
     QUEUED -> RUNNING                 the worker claimed its first operation
     QUEUED, RUNNING -> DONE           every operation ended well
     QUEUED, RUNNING -> DONE_WITH_FAILURES   some were refused, overtaken or cancelled as foreign
@@ -54,12 +58,14 @@ class ChangeState(TextChoices):
     """
 
     DRAFT = "draft", _("preview")
+    WAITING = "waiting", _("waits for approval")
     QUEUED = "queued", _("waiting")
     RUNNING = "running", _("running")
     DONE = "done", _("done")
     DONE_WITH_FAILURES = "done_with_failures", _("done, not everything")
     CANCELLED = "cancelled", _("cancelled")
     STALE = "stale", _("too old")
+    REJECTED = "rejected", _("rejected")
 
     @classmethod
     def open(cls) -> frozenset[str]:
@@ -67,7 +73,17 @@ class ChangeState(TextChoices):
 
     @classmethod
     def final(cls) -> frozenset[str]:
-        return frozenset({cls.DONE, cls.DONE_WITH_FAILURES, cls.CANCELLED, cls.STALE})
+        return frozenset({cls.DONE, cls.DONE_WITH_FAILURES, cls.CANCELLED, cls.STALE, cls.REJECTED})
+
+    @classmethod
+    def unsent(cls) -> frozenset[str]:
+        """Not confirmed, or not approved yet: nothing of it may be sent."""
+        return frozenset({cls.DRAFT, cls.WAITING})
+
+    @classmethod
+    def dropped(cls) -> frozenset[str]:
+        """States in which a plan ended that was never queued; `CANCELLED` may also end one that was."""
+        return frozenset({cls.CANCELLED, cls.STALE, cls.REJECTED})
 
 
 class OperationState(TextChoices):
@@ -79,6 +95,7 @@ class OperationState(TextChoices):
     QUEUED -> NOT_NEEDED      already so
     QUEUED -> OVERTAKEN       the precondition is gone
     QUEUED -> CANCELLED       withdrawn
+    QUEUED -> REFUSED         the row is not what was confirmed: nothing of it is sent
     RUNNING -> CONFIRMED      the remote has it, or already had it
     RUNNING -> QUEUED         provably not sent, throttled, returned, or the token was renewed
     RUNNING -> REFUSED        asking again will not help
@@ -141,6 +158,41 @@ class ChangeKind(TextChoices):
     REVERT = "revert", _("revert of what was changed outside")
     WAY_BACK = "way_back", _("way back from half a change")
     RETRY = "retry", _("another try")
+
+
+class Guard(TextChoices):
+    """What is looked at in a plan as a whole. Rows of rules name these values."""
+
+    GROUP_REMOVALS = "group_removals", _("many leave one group")
+    CHANGE_REMOVALS = "change_removals", _("many leave by one change")
+    EMPTY_GROUP = "empty_group", _("a group is left empty")
+    LAST_MANAGER = "last_manager", _("the last manager goes")
+    MANAGED_ELSEWHERE = "managed_elsewhere", _("the group is managed elsewhere")
+    MANY_PEOPLE = "many_people", _("many people are concerned")
+    ADMINISTERS = "administers", _("somebody rises in a group that administers")
+    OLD_READING = "old_reading", _("people leave a group that was not read completely of late")
+    EVERY_CHANGE = "every_change", _("any change at all")
+
+
+class GuardLevel(TextChoices):
+    """What a guard does where it strikes, from the mildest to the strictest."""
+
+    OFF = "off", _("off")
+    WARN = "warn", _("warns")
+    APPROVAL = "approval", _("asks for approval")
+    FORBID = "forbid", _("forbids")
+
+    @property
+    def rank(self) -> int:
+        return list(GuardLevel).index(self)
+
+
+class DecisionKind(TextChoices):
+    """What somebody decided about exactly one plan."""
+
+    OVERRIDDEN = "overridden", _("guards overridden")
+    APPROVED = "approved", _("approved")
+    REJECTED = "rejected", _("rejected")
 
 
 class ReadingKind(TextChoices):
@@ -235,6 +287,7 @@ class Right(TextChoices):
     ACT = "act", _("change who is in which group")
     REFRESH = "refresh", _("have systems read again")
     APPROVE = "approve", _("approve changes of others")
+    OVERRIDE = "override_guards", _("let one plan through against guards that forbid it")
     READ_AUDIT = "read_audit", _("read the audit log")
     READ_LOG_INS = "read_log_ins", _("read who logged in, and from where")
     PROTECT = "protect", _("protect people and groups")
@@ -248,6 +301,9 @@ class AuditAction(TextChoices):
     # one entry a change
     CHANGE_DRAFTED = "change.drafted", _("previewed")
     CHANGE_REQUESTED = "change.requested", _("requested")
+    CHANGE_APPROVED = "change.approved", _("approved")
+    CHANGE_REJECTED = "change.rejected", _("rejected")
+    CHANGE_OVERRIDDEN = "change.overridden", _("guards overridden")
     CHANGE_CANCELLED = "change.cancelled", _("cancelled")
     CHANGE_FINISHED = "change.finished", _("finished")
     CHANGE_STALE = "change.expired", _("expired")
@@ -257,6 +313,7 @@ class AuditAction(TextChoices):
     OPERATION_CONFIRMED = "operation.confirmed", _("confirmed")
     OPERATION_REFUSED = "operation.refused", _("refused")
     OPERATION_IN_DOUBT = "operation.doubted", _("in doubt")
+    OPERATION_ALTERED = "operation.found_altered", _("found altered, not sent")
     OPERATION_RESOLVED = "operation.resolved", _("resolved")
     OPERATION_OVERTAKEN = "operation.overtaken", _("overtaken")
     OPERATION_NOT_NEEDED = "operation.not_needed", _("not needed")
@@ -266,6 +323,7 @@ class AuditAction(TextChoices):
     CONNECTION_CREATED = "connection.created", _("system connected")
     CONNECTION_EDITED = "connection.edited", _("system edited")
     CONNECTION_TESTED = "connection.tested", _("system tested")
+    GUARDS_EDITED = "guards.edited", _("guards edited")
     CONNECTION_PAUSED = "connection.paused", _("system stopped")
     CONNECTION_RESUMED = "connection.resumed", _("system resumed")
     CONNECTION_SIGNED_IN = "connection.signed_in", _("signed in to the system")

@@ -1,12 +1,15 @@
 """Operations of every verb, written as plans write them, without the guards and the pages around."""
 
+from django.db import transaction
 from django.utils import timezone
 
+from membership.audit import record
 from membership.models import Change, Operation
 from membership.operations.verbs import RIGHTS
+from membership.plans import hashing, standing
 from membership.plans.drafting import drafter
 from membership.providers.base import AccountRef, GroupRef, ParticipantRef, Wanted
-from membership.vocab import ChangeKind, ChangeState, Verb
+from membership.vocab import AuditAction, Chain, ChangeKind, ChangeState, Verb
 
 
 def confirmed(*steps):
@@ -16,9 +19,26 @@ def confirmed(*steps):
         kind=ChangeKind.ALTERATION, state=ChangeState.QUEUED, created_at=now, confirmed_at=now
     )
     Operation.objects.bulk_create(
-        Operation(change=change, position=n, salt="s", digest=f"d{n}", **step) for n, step in enumerate(steps)
+        Operation(change=change, position=n, salt="s", **step) for n, step in enumerate(steps)
     )
+    return asked_for(change)
+
+
+def asked_for(change):
+    """Digests, the plan's hash and the entry of the log by which the worker knows that it may be sent."""
+    for operation in change.operations.select_related("connection", "group"):
+        Operation.objects.filter(pk=operation.pk).update(digest=hashing.digest(operation))
+    change.plan_hash = standing.stored_hash(change)
+    change.save()
+    with transaction.atomic():
+        log_asked(change)
     return change
+
+
+def log_asked(change):
+    """The entry of the log by which the worker knows that the plan was asked for. Inside a transaction."""
+    entry = record.Entry(AuditAction.CHANGE_REQUESTED, change_id=change.pk, data={"plan_hash": change.plan_hash})
+    record.write(Chain.PANEL, [entry])
 
 
 def addition(group, account, **rights):

@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.html import format_html
@@ -13,14 +13,25 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from membership.admin import backs, filters
+from membership.admin import backs, exporting, filters
 from membership.admin import change_contexts as contexts
 from membership.admin.base import PanelAdmin
 from membership.admin.requests import ROW_ID, Request
 from membership.errors import BadValue, ChangeRefused, NotAllowed, Reason
 from membership.models import Change, Operation
 from membership.sentences import say
-from membership.services import change_pages, changes, inert, titles, way_back
+from membership.services import (
+    approval,
+    change_pages,
+    changes,
+    guarding,
+    inert,
+    overview,
+    plan_files,
+    rereading,
+    titles,
+    way_back,
+)
 from membership.templatetags import cells
 from membership.vocab import ChangeKind, ChangeState, Right
 
@@ -37,6 +48,23 @@ class MineFilter(filters.Choice):
         return queryset.filter(requested_by=request.user) if self.value() == "me" else queryset
 
 
+class WaitsFilter(filters.Choice):
+    title = gettext_lazy("waits for")
+    parameter_name = "waits"
+    options = (
+        ("me", gettext_lazy("me: to decide, to confirm or to try again")),
+        ("approval", gettext_lazy("my approval")),
+    )
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        user: Any = request.user
+        if self.value() == "me":
+            return queryset.filter(pk__in=overview.waiting_for(user).order_by().values("pk"))
+        if self.value() == "approval":
+            return queryset.filter(pk__in=approval.waiting_for(user).order_by().values("pk"))
+        return queryset
+
+
 @admin.register(Change)
 class ChangeAdmin(PanelAdmin):
     lead = gettext_lazy("What somebody asked for, with its reason and what became of it. Newest first.")
@@ -49,12 +77,18 @@ class ChangeAdmin(PanelAdmin):
         "retry": Right.ACT,
         "decide": Right.ACT,
         "way_back": Right.ACT,
+        "override": Right.OVERRIDE,
+        "approve": Right.APPROVE,
+        "reject": Right.APPROVE,
+        "read_groups": Right.ACT,
+        "file": Right.SEE,
     }
     list_display = ("what", "state_word", "who", "asked", "size")
     list_filter = (
         filters.of_enum(gettext_lazy("state"), "state", "state", ChangeState),
         filters.of_enum(gettext_lazy("kind"), "kind", "kind", ChangeKind),
         MineFilter,
+        WaitsFilter,
     )
     search_fields = ("reason", "ticket", "=pk")
     search_help_text = gettext_lazy("Reason, ticket or number")
@@ -112,7 +146,10 @@ class ChangeAdmin(PanelAdmin):
                 raise
             said = {"typed": typed, "error": inert.inert(say(error)), "error_at": error.reason}
             return self.render(request, self.page_template, row=row, **self.page_context(request, row), **said)
-        messages.success(request, _("Asked for. The steps are sent one by one; this page shows how far it is."))
+        if changes.waits_for_approval(row):
+            messages.success(request, _("Asked for. A second person has to approve it; nothing is sent before."))
+        else:
+            messages.success(request, _("Asked for. The steps are sent one by one; this page shows how far it is."))
         return None
 
     def do_throw_away(self, request: Request, row: Change) -> HttpResponse:
@@ -137,6 +174,26 @@ class ChangeAdmin(PanelAdmin):
     def do_way_back(self, request: Request, row: Change) -> HttpResponse:
         return HttpResponseRedirect(cells.page(way_back.draft_way_back(_step(request, row), actor=request.user)))
 
+    def do_override(self, request: Request, row: Change) -> None:
+        given = {"reason": request.POST.get("override_reason", ""), "expected_hash": request.POST.get("plan_hash", "")}
+        guarding.override_guards(row, actor=request.user, **given)
+        messages.success(request, _("Let through: this plan, and no other, can be confirmed now."))
+
+    def do_approve(self, request: Request, row: Change) -> None:
+        approval.approve_change(row, actor=request.user, **_decision(request))
+        messages.success(request, _("Approved. The steps are sent one by one; this page shows how far it is."))
+
+    def do_reject(self, request: Request, row: Change) -> None:
+        approval.reject_change(row, actor=request.user, **_decision(request))
+        messages.info(request, _("Rejected. Nothing of it is sent."))
+
+    def do_read_groups(self, request: Request, row: Change) -> HttpResponse:
+        return HttpResponseRedirect(cells.page(rereading.read_and_recompile(row, actor=request.user)))
+
+    def do_file(self, request: Request, row: Change) -> HttpResponseBase:
+        file = plan_files.plan_file(row, actor=request.user, format=request.POST.get("format", ""))
+        return exporting.as_response(file)
+
     # --- the list -----------------------------------------------------------------------------------------------------
     @admin.display(description=gettext_lazy("what"))
     def what(self, row: Change) -> SafeString:
@@ -160,6 +217,10 @@ class ChangeAdmin(PanelAdmin):
     def size(self, row: Change) -> str:
         steps = _("%(count)d steps") % {"count": row.operations_count}
         return f"{steps}, {_('%(count)d left out') % {'count': row.left_out_count}}" if row.left_out_count else steps
+
+
+def _decision(request: Request) -> dict[str, str]:
+    return {"comment": request.POST.get("comment", ""), "expected_hash": request.POST.get("plan_hash", "")}
 
 
 def _step(request: Request, row: Change) -> Operation:

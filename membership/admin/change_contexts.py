@@ -7,8 +7,9 @@ from django.core.paginator import Page, Paginator
 from membership.admin import backs
 from membership.admin.base import ROWS
 from membership.admin.requests import Request
+from membership.errors import Reason
 from membership.models import Change, Operation
-from membership.services import change_pages, changes, way_back
+from membership.services import change_pages, changes, guard_pages, way_back
 from membership.vocab import ChangeState, OperationState, Verb
 
 NEEDS_SHOWN = 20
@@ -36,7 +37,7 @@ def preview(request: Request, row: Change) -> dict[str, Any]:
     as_of = [part.part.as_of for part in found.parts if part.part.operations_count]
     return {
         "preview": found,
-        "title": found.question if row.state == ChangeState.DRAFT else found.title,
+        "title": found.question if row.state in ChangeState.unsent() else found.title,
         "as_of": min((at for at in as_of if at), default=None),
         "as_of_unknown": None in as_of,
         "left_outs": Paginator(change_pages.left_outs(row), ROWS).get_page(request.GET.get("lp")),
@@ -51,6 +52,7 @@ def live(row: Change) -> dict[str, Any]:
     progress = changes.progress(row)
     failed = (OperationState.REFUSED, OperationState.OVERTAKEN, OperationState.CANCELLED)
     is_open = row.state in ChangeState.open()
+    altered = Operation.objects.filter(change=row, outcome=Reason.NOT_IN_PLAN).count() if row.plan_hash else 0
     needs = list(change_pages.needs_you(row)[:NEEDS_SHOWN])
     ways = way_back.ways_back(step.pk for step in needs)
     return {
@@ -58,6 +60,8 @@ def live(row: Change) -> dict[str, Any]:
         "tallies": sorted(progress.tallies, key=lambda tally: IN_ORDER.index(OperationState(tally.state))),
         "done": progress.count(OperationState.CONFIRMED) + progress.count(OperationState.NOT_NEEDED),
         "is_open": is_open,
+        "altered": altered,
+        "guarding": guard_pages.decided(row),
         "needs": [(step, ways.get(step.pk)) for step in needs],
         "needs_count": progress.count(OperationState.FOREIGN) + progress.count(OperationState.REFUSED),
         "may_retry": 0 if is_open else sum(progress.count(state) for state in failed),

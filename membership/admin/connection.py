@@ -13,14 +13,22 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from membership.admin import connect
+from membership.admin import connect, guards
 from membership.admin.base import PanelAdmin
 from membership.admin.changelist import Nothing, no_system
 from membership.admin.credentials import credentials
 from membership.admin.requests import Request
 from membership.errors import BadValue, Reason
 from membership.models import Connection, has_right, visible_to
-from membership.services import connection_forms, connection_states, connections, inert, pages, refresh
+from membership.services import (
+    connection_forms,
+    connection_states,
+    connections,
+    guard_rules,
+    inert,
+    pages,
+    refresh,
+)
 from membership.templatetags import cells
 from membership.vocab import ConnectionState, Right
 
@@ -52,6 +60,8 @@ class ConnectionAdmin(PanelAdmin):
         return [
             path("connect/", view(partial(connect.choose, self)), name=f"{prefix}_connect"),
             path("connect/<slug:kind>/", view(partial(connect.connect, self)), name=f"{prefix}_connect_kind"),
+            path("guards/", view(partial(guards.of_all, self)), name=f"{prefix}_all_guards"),
+            path("<int:pk>/guards/", view(partial(guards.of_system, self)), name=f"{prefix}_guards"),
             path("<int:pk>/edit/", view(partial(connect.edit, self)), name=f"{prefix}_edit"),
             path("<int:pk>/credentials/", view(partial(credentials, self)), name=f"{prefix}_credentials"),
         ]
@@ -70,6 +80,7 @@ class ConnectionAdmin(PanelAdmin):
             "about": pages.system_page(row),
             "settings": _settings(row),
             "offers": connection_forms.offers(row),
+            "guards": guard_rules.in_words(row),
             "rests": row.state in (ConnectionState.PAUSED, ConnectionState.MAINTENANCE),
             "is_retired": row.state == ConnectionState.RETIRED,
             "is_slowed": bool(row.slowed_until and row.slowed_until > timezone.now()),

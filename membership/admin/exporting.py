@@ -149,7 +149,7 @@ def export(page: "PanelAdmin", request: Request) -> HttpResponseBase:
         rows = page.get_changelist_instance(request).queryset
     except (IncorrectLookupParameters, SuspiciousOperation):
         raise NotAllowed(Reason.REQUEST_FORGED) from None
-    name, content_type, content = exports.export(
+    file = exports.export(
         rows,
         columns_of(page),
         actor=request.user,
@@ -157,5 +157,11 @@ def export(page: "PanelAdmin", request: Request) -> HttpResponseBase:
         query=request.GET.urlencode(),
         format=request.POST.get("format", ""),
     )
+    return as_response(file)
+
+
+def as_response(file: exports.File) -> HttpResponseBase:
+    """A file as the browser saves it, sent while it is made."""
+    name, content_type, content = file
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
     return StreamingHttpResponse(content, content_type=content_type, headers=headers)

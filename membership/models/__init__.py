@@ -5,6 +5,7 @@ from membership.models.bundle import Bundle, BundleItem
 from membership.models.change import Change, ChangeConnection, LeftOut
 from membership.models.connection import Connection, WorkerBeat
 from membership.models.group import Group
+from membership.models.guard import Decision, Finding, GuardRule, PendingPlan
 from membership.models.operation import Operation
 from membership.models.participant import Drift, Participant, Presence
 from membership.models.person import Account, LinkProposal, Person
@@ -21,13 +22,17 @@ __all__ = [
     "Change",
     "ChangeConnection",
     "Connection",
+    "Decision",
     "Drift",
     "FailedLogIns",
+    "Finding",
     "Group",
+    "GuardRule",
     "LeftOut",
     "LinkProposal",
     "Operation",
     "Participant",
+    "PendingPlan",
     "Person",
     "Presence",
     "Reach",

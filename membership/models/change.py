@@ -36,7 +36,10 @@ class Change(models.Model):
     created_at = models.DateTimeField(_("previewed"))
     compiled_at = models.DateTimeField(null=True, blank=True)
     stale_at = models.DateTimeField(null=True, blank=True)
+    waiting_since = models.DateTimeField(_("asked for approval"), null=True, blank=True)
+    """When it was confirmed and a second person was asked for."""
     confirmed_at = models.DateTimeField(_("asked"), null=True, blank=True)
+    """When it was queued: by whoever asked, or by the approval of a second person."""
     cancel_wanted_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
 
@@ -63,6 +66,8 @@ class ChangeConnection(models.Model):
     change = models.ForeignKey(Change, on_delete=models.CASCADE, related_name="parts")
     connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="+")
     operations_count = models.PositiveIntegerField(default=0)
+    calls_count = models.PositiveIntegerField(default=0)
+    """Requests that its steps make, as far as the plan knows: what the remote's limit is about."""
     groups_count = models.PositiveIntegerField(default=0)
     as_of = models.DateTimeField(null=True, blank=True)
     """The oldest complete reading among the groups concerned."""

@@ -17,6 +17,7 @@ from membership.audit import record
 from membership.conf import ACT_ON_STEPS_PER_TRANSACTION as CHUNK
 from membership.errors import ChangeRefused, Reason
 from membership.models import Change, Connection, Operation
+from membership.operations import exactly
 from membership.operations.entries import operation_entry
 from membership.operations.verbs import standing
 from membership.operations.waiting import sort_out
@@ -43,17 +44,31 @@ def hold_lane(connection_id: int, token: int) -> str:
     return str(row[1])
 
 
-def claim_draft(change: Change, *, expected_hash: str) -> None:
-    """Flip a draft to queued, once. Inside the caller's transaction.
+def claim_plan(change: Change, *, expected_hash: str) -> None:
+    """Flip a draft, or what waits for approval, to queued, once. Inside the caller's transaction.
 
-    Raises `ChangeRefused` when it is no draft any more, or not the plan that was shown.
+    Raises `ChangeRefused` when it is neither any more, or not the plan that was shown.
     """
-    flipped = Change.objects.filter(pk=change.pk, state=ChangeState.DRAFT, plan_hash=expected_hash).update(
-        state=ChangeState.QUEUED, confirmed_at=timezone.now()
-    )
-    if not flipped:
+    now = timezone.now()
+    _flip(change, expected_hash, ChangeState.unsent(), state=ChangeState.QUEUED, confirmed_at=now)
+
+
+def await_approval(change: Change, *, expected_hash: str, stale_at: datetime) -> None:
+    """Have a confirmed draft wait for a second person until `stale_at`. Inside the caller's transaction.
+
+    Raises `ChangeRefused` as `claim_plan` does.
+    """
+    now, drafts = timezone.now(), frozenset({ChangeState.DRAFT.value})
+    _flip(change, expected_hash, drafts, state=ChangeState.WAITING, waiting_since=now, stale_at=stale_at)
+
+
+def _flip(change: Change, expected_hash: str, states: frozenset[str], **fields: Any) -> None:
+    rows = Change.objects.filter(pk=change.pk, state__in=states, plan_hash=expected_hash)
+    if not rows.update(**fields):
         state = Change.objects.values_list("state", flat=True).get(pk=change.pk)
-        raise ChangeRefused(Reason.PLAN_ALTERED if state == ChangeState.DRAFT else Reason.ALREADY_CONFIRMED)
+        raise ChangeRefused(Reason.PLAN_ALTERED if state in states else Reason.ALREADY_CONFIRMED)
+    for name, value in fields.items():
+        setattr(change, name, value)
 
 
 def promote(connection_id: int) -> bool:
@@ -75,7 +90,8 @@ def promote(connection_id: int) -> bool:
 def claim(connection_id: int, token: int, limit: int) -> list[Operation]:
     """Begin up to `limit` operations: their intents are committed when this returns, so their calls may leave.
 
-    Those that are already so or whose precondition is gone end here. Operations of one subject begin in order.
+    Those that are already so or whose precondition is gone end here. Operations of one subject begin in order. One
+    whose row is not what was asked for and approved ends refused, and nothing of it is sent.
     """
     now = timezone.now()
     ready = (
@@ -83,16 +99,21 @@ def claim(connection_id: int, token: int, limit: int) -> list[Operation]:
         .filter(Q(not_before=None) | Q(not_before__lte=now), GOES_ON)
         .order_by("change_id", "position")
     )
-    if not ready.exists():
+    # What a plan holds is learned before the transaction: of a large one that takes some hundredths of a second.
+    plans = exactly.learn(ready.values_list("change_id", "change__plan_hash")[:limit])
+    if not plans:
         return []
     crash.point("claim.before")
     with transaction.atomic():
         if hold_lane(connection_id, token) != ConnectionState.ACTIVE:
             return []
         candidates = list(ready.select_related("participant", "group", "connection", "change", "account")[:limit])
-        candidates = _first_of_each_subject(connection_id, candidates, now)
+        plans |= exactly.learn({(op.change_id, op.change.plan_hash) for op in candidates if op.change_id not in plans})
+        altered = exactly.altered(candidates, plans)
+        candidates = _first_of_each_subject(connection_id, [op for op in candidates if op not in altered], now)
         candidates, hopeless = sort_out(candidates, now)
-        sendable, entries = [], [_end(op, OperationState.OVERTAKEN, now, Reason.STEP_BEFORE_FAILED) for op in hopeless]
+        sendable, entries = [], [_refuse_altered(op, now) for op in altered]
+        entries += [_end(op, OperationState.OVERTAKEN, now, Reason.STEP_BEFORE_FAILED) for op in hopeless]
         states = standing(candidates)
         for operation in candidates:
             state = states[operation.pk]
@@ -116,7 +137,7 @@ def claim(connection_id: int, token: int, limit: int) -> list[Operation]:
             record.write(record.connection_chain(connection_id), entries, at=now)
             crash.point("claim.written")
     crash.point("claim.committed")
-    close_finished({op.change_id for op in (*candidates, *hopeless)} - {op.change_id for op in sendable})
+    close_finished({op.change_id for op in (*candidates, *hopeless, *altered)} - {op.change_id for op in sendable})
     return sendable
 
 
@@ -137,6 +158,20 @@ def _first_of_each_subject(connection_id: int, candidates: Sequence[Operation], 
     behind = [op.pk for op in candidates if first.get((op.group_id, op.subject)) != op.pk]
     Operation.objects.filter(pk__in=behind).update(not_before=now + BEHIND_ANOTHER)
     return [op for op in candidates if op.pk not in behind]
+
+
+def _refuse_altered(operation: Operation, now: datetime) -> record.Entry:
+    half_done = {"half_done": True} if operation.calls_done else {}
+    Operation.objects.filter(pk=operation.pk).update(
+        state=OperationState.REFUSED, outcome=Reason.NOT_IN_PLAN, outcome_params=half_done, settled_at=now, secrets={}
+    )
+    return operation_entry(
+        AuditAction.OPERATION_ALTERED,
+        operation,
+        outcome=Reason.NOT_IN_PLAN,
+        data={"plan_hash": operation.change.plan_hash, **half_done},
+        personal={"calls": operation.calls},
+    )
 
 
 def _end(operation: Operation, state: OperationState, now: datetime, why: Reason | None = None) -> record.Entry:

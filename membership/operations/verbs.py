@@ -4,8 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from django.db.models import Q
+
 from membership.mirror import writer
 from membership.models import Operation, Participant
+from membership.plans.drafting import drafter
+from membership.plans.wishes import SECRET_MARK
 from membership.providers.base import RemoteGroup, RemoteParticipant
 from membership.vocab import OperationState, Verb
 
@@ -27,15 +31,23 @@ def wishes_fields(operation: Operation) -> bool:
 
 def standing(operations: Sequence[Operation]) -> dict[int, OperationState]:
     """What may be done with each now: `{id: QUEUED (send it) | NOT_NEEDED | OVERTAKEN}`, by what the mirror knows."""
-    added = {
-        (row.group_id, row.account_id): row
-        for row in Participant.objects.filter(
-            group_id__in={op.group_id for op in operations if op.verb == Verb.ADD},
-            account_id__in={op.account_id for op in operations if op.verb == Verb.ADD},
-            is_present=True,
-        )
-    }
+    added = _there([op for op in operations if op.verb == Verb.ADD])
     return {op.pk: _standing(op, added) for op in operations}
+
+
+def _there(additions: Sequence[Operation]) -> dict[tuple[int, int | None], Participant]:
+    """`{(group id, account id): its row}` of those who are to be added and are there already.
+
+    Where rows name accounts, a row counts by its id even if its account was not in the mirror when it was read.
+    """
+    if not additions:
+        return {}
+    ids = {op.account.remote_id: op.account_id for op in additions if op.account}
+    rows = Participant.objects.filter(group_id__in={op.group_id for op in additions}, is_present=True)
+    known = Q(account_id__in=set(ids.values()))
+    if drafter(additions[0].connection).capabilities.rows_name_accounts:
+        known |= Q(account=None, remote_id__in=set(ids))
+    return {(row.group_id, row.account_id or ids.get(row.remote_id)): row for row in rows.filter(known)}
 
 
 def _standing(operation: Operation, added: Mapping[tuple[int, int | None], Participant]) -> OperationState:
@@ -72,10 +84,23 @@ def _standing_of_alteration(operation: Operation) -> OperationState:
     if row is None or not row.is_present:
         return OperationState.OVERTAKEN
     rights, expected = wished_rights(operation), _expected(operation)
-    if rights and not wishes_fields(operation) and _given(row, rights) == OperationState.NOT_NEEDED:
+    fields = {name: value for name, value in operation.wanted.items() if name not in (*RIGHTS, "is_present")}
+    now = _fields_now(row, fields)
+    if operation.wanted and now == fields and _given(row, rights) == OperationState.NOT_NEEDED:
         return OperationState.NOT_NEEDED
     same = all(getattr(row, name) == expected.get(name) for name in rights)
+    # What a person decided to send against names rights alone; what fields were is known of the preview.
+    before = operation.before.get("fields", {})
+    same = same and (bool(operation.found) or all(now.get(name) == value for name, value in before.items()))
     return OperationState.QUEUED if same else OperationState.OVERTAKEN
+
+
+def _fields_now(row: Participant, wished: Mapping[str, Any]) -> dict[str, Any]:
+    """What fields are now, as preconditions have them: of a secret only whether it is set, which is never as wished."""
+    return {
+        name: {"is_set": name in row.secrets} if value == SECRET_MARK else row.attributes.get(name)
+        for name, value in wished.items()
+    }
 
 
 def _standing_of_creation(_operation: Operation) -> OperationState:
@@ -88,12 +113,19 @@ def _standing_of_renaming(operation: Operation) -> OperationState:
         return OperationState.OVERTAKEN
     if group.name == operation.wanted["name"]:
         return OperationState.NOT_NEEDED
-    return OperationState.QUEUED if group.name == operation.before["name"] else OperationState.OVERTAKEN
+    return OperationState.QUEUED if group.name == _name_before(operation) else OperationState.OVERTAKEN
+
+
+def _name_before(operation: Operation) -> str:
+    return str(operation.found.get("name") or operation.before.get("name", ""))
 
 
 def _standing_of_deletion(operation: Operation) -> OperationState:
-    is_there = operation.group is not None and operation.group.is_present
-    return OperationState.QUEUED if is_there else OperationState.NOT_NEEDED
+    group = operation.group
+    if group is None or not group.is_present:
+        return OperationState.NOT_NEEDED
+    # Somebody typed the name of what is deleted: another name may be another meaning.
+    return OperationState.QUEUED if group.name == _name_before(operation) else OperationState.OVERTAKEN
 
 
 _STANDING: dict[Verb, Callable[[Operation], OperationState]] = {

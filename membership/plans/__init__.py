@@ -5,6 +5,8 @@ facts     what the mirror says of groups, accounts and places
 cases     wishes with those facts
 known     what guards have to know beyond them
 guards    what is left out of a plan, and why
+limits    what is said of a plan as a whole: too much at once, known too little; pure
+weighing  what a plan does to each group as a whole, and the rules that judge it
 drafting  providers that can say their calls but send none
 calls     the calls that fulfil a case
 compile   wishes to the stored rows of a draft

@@ -2,25 +2,31 @@
 
 import json
 import secrets
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from membership import conf
 from membership.errors import Reason
-from membership.models import Change, ChangeConnection, Connection, LeftOut, Operation, Participant
-from membership.plans import bulk, guards, hashing
+from membership.models import Change, ChangeConnection, Connection, Finding, Group, LeftOut, Operation, Participant
+from membership.plans import bulk, guards, hashing, limits
 from membership.plans.calls import calls_of
 from membership.plans.cases import Case, Providers, look_up
+from membership.plans.facts import chunks
 from membership.plans.known import learn
-from membership.plans.wishes import Refusal, Remove, Wish
-from membership.providers.base import RemoteCall
+from membership.plans.limits import Found
+from membership.plans.weighing import load_rules, weigh
+from membership.plans.wishes import Add, Barred, CreateGroup, DeleteGroup, Refusal, Remove, RenameGroup, Update, Wish
+from membership.providers.base import Provider, RemoteCall
 from membership.providers.errors import Refused
+from membership.providers.slots import REST_OF_ROW
+from membership.vocab import OperationState, Verb
 
 AFTER = "after"
 """In the precondition of a step: the position of the step that has to go well before it."""
@@ -49,6 +55,8 @@ class Plan:
     after: Mapping[int, int]
     """`{position: the position that has to go well before it}`."""
     left_out: Sequence[tuple[Case, Refusal]]
+    findings: Sequence[Found] = ()
+    """What guards say of the plan as a whole."""
 
     @property
     def people_count(self) -> int:
@@ -59,14 +67,24 @@ class Plan:
         return len({_group_key(case) for case in self.kept})
 
 
-def plan(wishes: Iterable[Wish]) -> Plan:
+Tell = Callable[[int], None]
+"""Is told now and then of how many wishes are worked out or stored by then."""
+TOLD_EVERY = 1000
+STORED_AT_ONCE = 500
+
+
+def _nobody(_count: int) -> None:
+    return None
+
+
+def plan(wishes: Iterable[Wish], tell: Tell = _nobody) -> Plan:
     """Work out a plan of any verbs, guards applied. Reads only: no transaction needed."""
     looked = look_up(wishes)
-    known = learn(looked)
+    known = learn(looked, load_rules())
     cases = list(looked.cases)
     while True:
         refusals = guards.sift(cases, known)
-        calls, refused = _say(cases, refusals, looked.providers)
+        calls, refused = _say(cases, refusals, looked.providers, tell)
         if not refused:
             break
         # What the provider itself refuses may have been what another case counted on: all are sifted again.
@@ -79,16 +97,19 @@ def plan(wishes: Iterable[Wish]) -> Plan:
         calls=calls,
         after=guards.waits(kept, known),
         left_out=[(case, refusals[place]) for place, case in enumerate(cases) if place in refusals],
+        findings=limits.find(weigh(kept, known), known.rules, timezone.now()),
     )
 
 
 def _say(
-    cases: Sequence[Case], refusals: Mapping[int, Refusal], providers: Providers
+    cases: Sequence[Case], refusals: Mapping[int, Refusal], providers: Providers, tell: Tell
 ) -> tuple[list[tuple[RemoteCall, ...]], dict[int, Refusal]]:
     """The calls of all cases that are not left out, and what the provider would not say."""
     calls: list[tuple[RemoteCall, ...]] = []
     refused: dict[int, Refusal] = {}
     for place, case in enumerate(cases):
+        if place % TOLD_EVERY == 0:
+            tell(place)
         if place in refusals:
             continue
         try:
@@ -103,11 +124,22 @@ def _say(
     return calls, refused
 
 
-def still_planned(wishes: Iterable[Wish]) -> tuple[list[Case], Providers]:
-    """The cases that pass the guards now, and the providers: what a stored plan is held against. Reads only."""
+@dataclass(frozen=True, slots=True)
+class Now:
+    """What would be planned now: what a stored plan is held against."""
+
+    kept: Sequence[Case]
+    providers: Providers
+    findings: Sequence[Found]
+
+
+def still_planned(wishes: Iterable[Wish]) -> Now:
+    """The cases that pass the guards now, and what guards say of all of them. Reads only."""
     looked = look_up(wishes)
-    refusals = guards.sift(looked.cases, learn(looked))
-    return [case for place, case in enumerate(looked.cases) if place not in refusals], looked.providers
+    known = learn(looked, load_rules())
+    refusals = guards.sift(looked.cases, known)
+    kept = [case for place, case in enumerate(looked.cases) if place not in refusals]
+    return Now(kept, looked.providers, limits.find(weigh(kept, known), known.rules, timezone.now()))
 
 
 def plan_removal(participants: QuerySet[Participant]) -> Plan:
@@ -120,16 +152,58 @@ def compile_removal(change: Change, participants: QuerySet[Participant]) -> None
     store(change, plan_removal(participants))
 
 
-def store(change: Change, plan: Plan, unknown: Mapping[int, Unknown] | None = None) -> None:
+def systems_of(wishes: Sequence[Wish]) -> set[int]:
+    """Ids of the connections that these wishes are about. Reads only."""
+    looked_at: set[int] = {wish.connection_id for wish in wishes if isinstance(wish, CreateGroup)}
+    of_groups = {wish.group_id for wish in wishes if isinstance(wish, Add | RenameGroup | DeleteGroup | Barred)}
+    of_places = {wish.participant_id for wish in wishes if isinstance(wish, Update | Remove)}
+    for ids in chunks(of_groups):
+        looked_at.update(Group.objects.filter(pk__in=ids).order_by().values_list("connection_id", flat=True))
+    for ids in chunks(of_places):
+        rows = Participant.objects.filter(pk__in=ids).order_by()
+        looked_at.update(rows.values_list("group__connection_id", flat=True).distinct())
+    return looked_at
+
+
+def forget_stored(change: Change) -> None:
+    """Delete the operations of a draft that was not compiled to its end, in short transactions."""
+    rows = Operation.objects.filter(change=change, state=OperationState.PLANNED, change__compiled_at=None)
+    while ids := list(rows.order_by("pk").values_list("pk", flat=True)[:STORED_AT_ONCE]):
+        Operation.objects.filter(pk__in=ids).delete()
+
+
+def store_in_parts(change: Change, plan: Plan) -> Iterator[tuple[int, list[str]]]:
+    """Insert the operations of a draft in short transactions, so that nobody waits for all of them.
+
+    Yields how many there are by then, and the digests of the part. They are no plan before `store` was given all.
+    """
+    said = list(zip(plan.kept, plan.calls, strict=True))
+    for start in range(0, len(said), STORED_AT_ONCE):
+        part = enumerate(said[start : start + STORED_AT_ONCE], start)
+        rows = [_operation(change, position, case, calls, plan) for position, (case, calls) in part]
+        with transaction.atomic():
+            bulk.insert(Operation, rows)
+        yield start + len(rows), [row["digest"] for row in rows]
+
+
+def store(
+    change: Change,
+    plan: Plan,
+    unknown: Mapping[int, Unknown] | None = None,
+    *,
+    stored: Sequence[str] | None = None,
+) -> None:
     """Insert the plan's rows, and set counts, hash and times of `change`. Inside the caller's transaction.
 
-    `unknown`: `{connection id: why}` of systems in which more places may exist than the plan knows.
+    `unknown`: `{connection id: why}` of systems in which more places may exist than the plan knows. `stored`: digests
+    of the operations, where `store_in_parts` has inserted them.
     """
     now = timezone.now()
-    digests = _insert_operations(change, plan)
+    digests = _insert_operations(change, plan) if stored is None else list(stored)
     lines = _insert_left_out(change, plan.left_out)
+    found = _insert_findings(change, plan.findings)
     _insert_parts(change, plan, unknown or {})
-    change.plan_hash = hashing.plan_hash(digests, lines)
+    change.plan_hash = hashing.plan_hash(digests, lines, found)
     change.people_count = plan.people_count
     change.groups_count = plan.groups_count
     change.operations_count = len(plan.kept)
@@ -230,26 +304,58 @@ def _insert_left_out(change: Change, left_out: Sequence[tuple[Case, Refusal]]) -
     ]
 
 
+def _insert_findings(change: Change, findings: Sequence[Found]) -> list[str]:
+    Finding.objects.bulk_create(
+        Finding(
+            change=change,
+            position=position,
+            guard=found.guard,
+            level=found.level,
+            connection_id=found.connection_id,
+            group_id=found.group_id,
+            params=dict(found.params),
+        )
+        for position, found in enumerate(findings)
+    )
+    return [
+        hashing.finding_line(found.guard, found.level, found.connection_id, found.group_id, dict(found.params))
+        for found in findings
+    ]
+
+
 def _insert_parts(change: Change, plan: Plan, unknown: Mapping[int, Unknown]) -> None:
     """One part for every system that is touched, left out of, or not known: it also says who may see the change."""
     of_connection: dict[int, list[Case]] = defaultdict(list)
-    for case in plan.kept:
+    requests: Counter[int] = Counter()
+    for case, said in zip(plan.kept, plan.calls, strict=True):
         of_connection[case.connection_id].append(case)
+        requests[case.connection_id] += _requests(case, said, plan.providers[case.connection_id])
     noted = {part.connection_id: part for part in ChangeConnection.objects.filter(change_id=change.pk)}
     ChangeConnection.objects.filter(change_id=change.pk).delete()
     not_known = {
         pk: Unknown(part.unknown_reason, part.unknown_params) for pk, part in noted.items() if part.unknown_reason
     } | dict(unknown)
     concerned = sorted({*plan.connections, *noted, *not_known})
-    ChangeConnection.objects.bulk_create(_part(change, pk, of_connection[pk], not_known.get(pk)) for pk in concerned)
+    ChangeConnection.objects.bulk_create(
+        _part(change, pk, of_connection[pk], not_known.get(pk), calls_count=requests[pk]) for pk in concerned
+    )
 
 
-def _part(change: Change, connection_id: int, kept: Sequence[Case], unknown: Unknown | None) -> ChangeConnection:
+def _requests(case: Case, said: Sequence[RemoteCall], provider: Provider) -> int:
+    """How many requests a step makes when all goes well, those that read just before a call included."""
+    looks = case.verb == Verb.ADD and provider.capabilities.looks_before_add
+    return len(said) + looks + sum(REST_OF_ROW in call.slots for call in said)
+
+
+def _part(
+    change: Change, connection_id: int, kept: Sequence[Case], unknown: Unknown | None, *, calls_count: int
+) -> ChangeConnection:
     read = [case.group.read_at for case in kept if case.group]
     return ChangeConnection(
         change_id=change.pk,
         connection_id=connection_id,
         operations_count=len(kept),
+        calls_count=calls_count,
         groups_count=len({_group_key(case) for case in kept}),
         as_of=None if not read or None in read else min(at for at in read if at is not None),
         unknown_reason=unknown.reason if unknown else "",

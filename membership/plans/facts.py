@@ -23,6 +23,8 @@ class GroupFacts:
     archived: bool
     read_at: datetime | None
     connection_id: int
+    participants_count: int
+    grants: int
 
     @property
     def ref(self) -> GroupRef:
@@ -72,6 +74,8 @@ _GROUP = (
     "archived",
     "read_at",
     "connection_id",
+    "participants_count",
+    "grants",
 )
 _ACCOUNT = (
     "pk",

@@ -11,7 +11,7 @@ from membership.plans.cases import Case
 from membership.plans.known import Known
 from membership.plans.wishes import RIGHTS, Refusal
 from membership.providers.ids import is_sendable_id
-from membership.vocab import ConnectionState, Verb
+from membership.vocab import ConnectionState, Guard, GuardLevel, Verb
 
 Refusals = dict[int, Refusal]
 """`{place in the list of cases: why it is left out}`."""
@@ -48,7 +48,7 @@ def _keep_last_managers(cases: Sequence[Case], known: Known, refusals: Refusals)
     staying = Counter(known.managers_staying)
     losing: dict[int, list[int]] = defaultdict(list)
     for place, case in enumerate(cases):
-        if place in refusals or case.group_id is None:
+        if place in refusals or case.group_id is None or not _leaves_out(Guard.LAST_MANAGER, case, known):
             continue
         if case.is_gaining:
             staying[case.group_id] += 1
@@ -60,6 +60,11 @@ def _keep_last_managers(cases: Sequence[Case], known: Known, refusals: Refusals)
             refusals[place] = Refusal(Reason.LAST_MANAGER)
             found = True
     return found
+
+
+def _leaves_out(guard: Guard, case: Case, known: Known) -> bool:
+    """Whether what the guard is about is left out there: where it does not forbid, `limits` tells of it."""
+    return known.rules.of(case.connection_id, guard).level == GuardLevel.FORBID
 
 
 def waits(kept: Sequence[Case], known: Known) -> dict[int, int]:
@@ -155,8 +160,9 @@ def group_protected(case: Case, known: Known) -> Refusal | None:
     return Refusal(Reason.GROUP_PROTECTED, known.notes.get(("group", case.group.pk), {}))
 
 
-def managed_elsewhere(case: Case, _known: Known) -> Refusal | None:
-    return Refusal(Reason.MANAGED_ELSEWHERE) if case.group and case.group.managed_elsewhere else None
+def managed_elsewhere(case: Case, known: Known) -> Refusal | None:
+    is_managed = case.group and case.group.managed_elsewhere and _leaves_out(Guard.MANAGED_ELSEWHERE, case, known)
+    return Refusal(Reason.MANAGED_ELSEWHERE) if is_managed else None
 
 
 def archived(case: Case, _known: Known) -> Refusal | None:
@@ -201,8 +207,8 @@ def secret_lost(case: Case, _known: Known) -> Refusal | None:
     return Refusal(Reason.VALUE_NOT_KEPT) if is_lost else None
 
 
-Guard = Callable[[Case, Known], Refusal | None]
-GUARDS: tuple[Guard, ...] = (
+Look = Callable[[Case, Known], Refusal | None]
+GUARDS: tuple[Look, ...] = (
     gone,
     elsewhere,
     retired,

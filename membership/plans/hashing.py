@@ -66,7 +66,12 @@ def left_out_line(position: int, connection_id: int, group_id: int | None, reaso
     return _canonical([position, connection_id, group_id, str(reason)])
 
 
-def plan_hash(digests: Iterable[str], left_out: Iterable[str] = ()) -> str:
-    """SHA-256 over the digests in order, and the lines of what is left out in order."""
-    text = _canonical({"operations": list(digests), "left_out": list(left_out)})
+def finding_line(guard: str, level: str, connection_id: int | None, group_id: int | None, params: Any) -> str:
+    """What the plan's hash knows of a guard that struck: what was shown is what is confirmed and approved."""
+    return _canonical([str(guard), str(level), connection_id, group_id, params])
+
+
+def plan_hash(digests: Iterable[str], left_out: Iterable[str] = (), findings: Iterable[str] = ()) -> str:
+    """SHA-256 over the digests in order, the lines of what is left out, and those of what guards found, in order."""
+    text = _canonical({"operations": list(digests), "left_out": list(left_out), "findings": list(findings)})
     return hashlib.sha256(text.encode("ascii")).hexdigest()

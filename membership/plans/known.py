@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from membership.models import Connection, Group, Operation, Participant, Person, Presence
 from membership.plans.cases import Case, Looked, Providers
 from membership.plans.facts import chunks
+from membership.plans.limits import Rules
 from membership.vocab import ChangeState, OperationState, PresenceCause, Verb
 
 
@@ -25,9 +26,10 @@ class Known:
     gone: Mapping[int, Mapping[str, Any]]  # {participant id: when it left, and how}
     notes: Mapping[tuple[str, int], Mapping[str, Any]]  # {("person" or "group", id): by, at, note}
     protected_inside: Mapping[int, str]  # {group id: somebody protected who is in it}
+    rules: Rules
 
 
-def learn(looked: Looked) -> Known:
+def learn(looked: Looked, rules: Rules) -> Known:
     cases = looked.cases
     groups = sorted({case.group_id for case in cases if case.group_id is not None})
     asked, leaving, being_deleted = _open_operations(groups)
@@ -44,6 +46,7 @@ def learn(looked: Looked) -> Known:
         protected_inside=_protected_inside(
             [case.group_id for case in cases if case.verb == Verb.DELETE_GROUP and case.group_id is not None]
         ),
+        rules=rules,
     )
 
 

@@ -1,11 +1,13 @@
 """Whether a stored plan is still what was shown, and still true."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from membership.models import Change, LeftOut, Operation
-from membership.plans import compile, hashing
+from membership.models import Change, Finding, LeftOut, Operation
+from membership.plans import compile, hashing, limits
 from membership.plans.cases import Case, Providers
+from membership.plans.limits import Found
 from membership.plans.stored import COLUMNS, wishes_of
 
 
@@ -42,20 +44,46 @@ def stored_hash(change: Change) -> str:
         )
         for position, connection_id, provider, group, verb, subject, wanted, before, calls, salt in rows
     ]
-    left_out = LeftOut.objects.filter(change=change).order_by("position")
+    return hash_over(change.pk, digests)
+
+
+def hash_over(change_id: int, digests: Iterable[str]) -> str:
+    """The hash of a plan of these digests and of what is stored as left out and as found by guards."""
+    left_out = LeftOut.objects.filter(change=change_id).order_by("position")
     lines = [
         hashing.left_out_line(*row) for row in left_out.values_list("position", "connection_id", "group_id", "reason")
     ]
-    return hashing.plan_hash(digests, lines)
+    findings = Finding.objects.filter(change=change_id).order_by("position")
+    found = [
+        hashing.finding_line(*row)
+        for row in findings.values_list("guard", "level", "connection_id", "group_id", "params")
+    ]
+    return hashing.plan_hash(digests, lines, found)
 
 
-def overtaken_count(change: Change) -> int:
-    """How many operations of a draft would not be planned as they are now: changed underneath, gone, or guarded."""
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a stored plan stands against what the mirror and the guards say now."""
+
+    overtaken: int
+    """How many operations would not be planned as they are: changed underneath, gone, or guarded."""
+    grown: Sequence[Found]
+    """Guards that demand more than what was shown."""
+
+
+def look(change: Change) -> Standing:
+    """Hold the stored plan against what would be planned now. Reads only."""
     rows = list(Operation.objects.filter(change=change).order_by("position").values(*COLUMNS, "subject", "before"))
-    kept, providers = compile.still_planned(wishes_of(rows))
-    found = {_key(case, providers): case for case in kept}
+    now = compile.still_planned(wishes_of(rows))
+    found = {_key(case, now.providers): case for case in now.kept}
     true_still = [row for row in rows if _is_true(row, found.get(_row_key(row)))]
-    return len(rows) - len(true_still)
+    shown: dict[tuple[str, int | None, int | None], str] = {
+        (guard, connection_id, group_id): level
+        for guard, connection_id, group_id, level in Finding.objects.filter(change=change).values_list(
+            "guard", "connection_id", "group_id", "level"
+        )
+    }
+    return Standing(len(rows) - len(true_still), limits.grown(now.findings, shown))
 
 
 _Key = tuple[str, int, int | None, str]

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
+from django.db.models import Q
+
 from membership.errors import Reason
 from membership.models import Change, Operation
 from membership.plans.stored import COLUMNS, wishes_of
@@ -60,7 +62,8 @@ def draft_retry(change: Change, *, actor: "User") -> Change:
     change = _current(change, actor)
     if change.confirmed_at is None:
         refuse(Reason.NOTHING_TO_RETRY)
-    wishes = _stored(change, state__in=_TRIED_AGAIN)
+    # What somebody altered in the database is nobody's wish.
+    wishes = _stored(change, ~Q(outcome=Reason.NOT_IN_PLAN), state__in=_TRIED_AGAIN)
     if not wishes:
         refuse(Reason.NOTHING_TO_RETRY)
     selection = {"kind": "retry", "of": change.pk, "what": _what(change)}
@@ -75,15 +78,20 @@ def recompile(change: Change, *, actor: "User") -> Change:
     """
     need_right(actor, Right.ACT)
     change = _current(change, actor)
-    if change.confirmed_at is not None or change.state not in (ChangeState.STALE, ChangeState.CANCELLED):
+    if change.confirmed_at is not None or change.state not in ChangeState.dropped():
         refuse(Reason.NOT_A_DRAFT)
     once_more = _FROM_SELECTION.get(change.kind)
     if selecting.named_ids(change.selection):
         once_more = once_more or _FROM_ROWS.get(change.kind)
     if once_more is not None:
         return once_more(change.selection, actor=actor)
-    wishes = [*_stored(change), *_named(change)]
+    wishes = wishes_again(change)
     return drafts.draft(ChangeKind(change.kind), wishes, change.selection, actor=actor, retry_of=change.retry_of)
+
+
+def wishes_again(change: Change) -> list[Wish]:
+    """What a preview planned, to be planned again as the mirror has it then."""
+    return [*_stored(change), *_named(change)]
 
 
 def _current(change: Change, actor: "User") -> Change:
@@ -92,8 +100,8 @@ def _current(change: Change, actor: "User") -> Change:
     return Change.objects.get(pk=change.pk)
 
 
-def _stored(change: Change, **conditions: Any) -> list[Wish]:
-    rows = Operation.objects.filter(change=change, **conditions).order_by("position")
+def _stored(change: Change, *which: Q, **conditions: Any) -> list[Wish]:
+    rows = Operation.objects.filter(*which, change=change, **conditions).order_by("position")
     is_move = ChangeKind.MOVE in (change.kind, _what(change)["kind"])
     # Values of secrets are fetched, and decrypted, only for the verb that has some.
     plain = rows.exclude(verb=Verb.UPDATE).values(*COLUMNS)

@@ -22,6 +22,9 @@ class _Words(dict[str, Any]):
 SENTENCES: dict[AuditAction, Any] = {
     AuditAction.CHANGE_DRAFTED: _("%(actor)s previewed: %(wish)s"),
     AuditAction.CHANGE_REQUESTED: _("%(actor)s asked to %(wish)s%(why)s"),
+    AuditAction.CHANGE_APPROVED: _("%(actor)s approved change %(change_id)s: %(wish)s%(why)s"),
+    AuditAction.CHANGE_REJECTED: _("%(actor)s rejected change %(change_id)s: %(wish)s%(why)s"),
+    AuditAction.CHANGE_OVERRIDDEN: _("%(actor)s overrode the guards for change %(change_id)s%(why)s"),
     AuditAction.CHANGE_CANCELLED: _("%(actor)s %(cancelled)s change %(change_id)s"),
     AuditAction.CHANGE_FINISHED: _("Change %(change_id)s is finished%(counts)s"),
     AuditAction.CHANGE_STALE: _("The preview %(change_id)s became too old and can no longer be confirmed"),
@@ -30,6 +33,7 @@ SENTENCES: dict[AuditAction, Any] = {
     AuditAction.OPERATION_CONFIRMED: _("%(deed)s was confirmed by %(system)s"),
     AuditAction.OPERATION_REFUSED: _("%(deed)s was refused by %(system)s%(because)s"),
     AuditAction.OPERATION_IN_DOUBT: _("Whether %(deed)s was done is not known, and is read back%(because)s"),
+    AuditAction.OPERATION_ALTERED: _("%(deed)s was not sent: its row is not what was confirmed%(because)s"),
     AuditAction.OPERATION_RESOLVED: _("%(deed)s was read back from %(system)s%(found)s"),
     AuditAction.OPERATION_OVERTAKEN: _("%(deed)s was not sent: things had changed meanwhile%(because)s"),
     AuditAction.OPERATION_NOT_NEEDED: _("%(deed)s was not needed: it is so already%(because)s"),
@@ -37,6 +41,7 @@ SENTENCES: dict[AuditAction, Any] = {
     AuditAction.OPERATION_DECIDED: _("%(actor)s decided about %(deed)s: %(decision)s"),
     AuditAction.CONNECTION_CREATED: _("%(actor)s connected the system %(system)s"),
     AuditAction.CONNECTION_EDITED: _("%(actor)s edited the system %(system)s%(fields)s"),
+    AuditAction.GUARDS_EDITED: _("%(actor)s edited the guards of %(guarded)s"),
     AuditAction.CONNECTION_TESTED: _("%(actor)s tested the system %(system)s%(because)s"),
     AuditAction.CONNECTION_PAUSED: _("%(system)s was %(stopped)s by %(actor)s%(why)s%(because)s"),
     AuditAction.CONNECTION_RESUMED: _("%(actor)s resumed %(system)s"),
@@ -217,6 +222,8 @@ def _reading(facts: Facts) -> str:
 def _cancelled(facts: Facts) -> str:
     if facts.get("outcome") == "thrown_away":
         return gettext("threw away the preview of")
+    if facts.get("outcome") == "withdrawn":
+        return gettext("withdrew, before anybody approved it,")
     return gettext("cancelled what was left of")
 
 
@@ -226,6 +233,11 @@ def _counts(facts: Facts) -> str:
     states: Facts = counts if isinstance(counts, Mapping) else {}
     found = [f"{states[state.value]} {state.label}" for state in OperationState if states.get(state.value)]
     return f": {', '.join(found)}" if found else ""
+
+
+def _guarded(facts: Facts) -> str:
+    """Whose guards: of one system, or those of the panel."""
+    return str(facts.get("system") or gettext("all systems that have none of their own"))
 
 
 def _attempt(facts: Facts) -> str:
@@ -308,6 +320,7 @@ _PARTS: dict[str, Callable[[Facts], str]] = {
     "fields": _fields,
     "found": _found,
     "from": _from,
+    "guarded": _guarded,
     "locked": _locked,
     "reading": _reading,
     "role": _role,

@@ -1,11 +1,13 @@
 """What the pages of changes read: the preview with its notes, the steps, what needs a person, recent reasons."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, TextField
+from django.db.models.functions import Cast
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -18,6 +20,7 @@ from membership.models import (
     Group,
     LeftOut,
     Operation,
+    PendingPlan,
     Reading,
     WorkerBeat,
     has_right,
@@ -25,6 +28,7 @@ from membership.models import (
 )
 from membership.sentences import sentence
 from membership.services import titles
+from membership.services.guard_pages import Guarding, guarding_of
 from membership.services.inert import inert
 from membership.services.step_words import duration
 from membership.services.warnings import Warn, warnings
@@ -77,6 +81,9 @@ class Preview:
     name_to_type: str
     """The name of the group that is to be deleted; "" where nothing is deleted."""
     may_confirm: bool
+    guarding: Guarding
+    pending: PendingPlan | None
+    """The worker compiles it, or will when what it waits for was read: how far that is."""
 
     @property
     def is_reading(self) -> bool:
@@ -106,18 +113,20 @@ def preview(change: Change, *, actor: "User") -> Preview:
     parts = list(change.parts.select_related("connection").order_by("connection__name", "connection_id"))
     is_draft = change.state == ChangeState.DRAFT
     ready = is_draft and change.compiled_at is not None
-    readings = list(change.readings.select_related("connection", "account").order_by("pk"))
+    readings = list(change.readings.select_related("connection", "account", "group").order_by("pk"))
     return Preview(
         change=change,
         title=titles.title(change),
         question=titles.question(change),
         parts=[_preview_part(part, change) for part in parts],
-        notes=_notes(change, parts, readings) if is_draft else [],
-        warnings=warnings(change) if is_draft else [],
+        notes=_notes(change, parts, readings) if change.state in ChangeState.unsent() else [],
+        warnings=warnings(change) if change.state in ChangeState.unsent() else [],
         readings=readings,
         number_to_type=number_to_type(change) if ready else None,
         name_to_type=name_to_type(change) if ready else "",
         may_confirm=ready and change.operations_count > 0 and has_right(actor, Right.ACT),
+        guarding=guarding_of(change, actor),
+        pending=PendingPlan.objects.defer("wishes", "secrets").filter(change=change).first(),
     )
 
 
@@ -131,7 +140,7 @@ def _preview_part(part: ChangeConnection, change: Change) -> PreviewPart:
     else:
         groups = ngettext("in %(count)d group of %(system)s", "in %(count)d groups of %(system)s", part.groups_count)
     takes = _("about %(time)s at %(rate)g per second") % {
-        "time": duration(count / system.rate_per_s),
+        "time": duration(max(count, part.calls_count) / system.rate_per_s),
         "rate": system.rate_per_s,
     }
     return PreviewPart(
@@ -215,9 +224,20 @@ def steps(
         rows = rows.filter(connection_id=connection_id)
     if group_id is not None:
         rows = rows.filter(group_id=group_id)
-    for word in search.split():
-        rows = rows.filter(Q(subject_label__icontains=word) | Q(group__name__icontains=word))
+    words = search.split()
+    if words:
+        rows = rows.annotate(calls_text=Cast("calls", TextField()))
+    for word in words:
+        rows = rows.filter(Q(subject_label__icontains=word) | Q(group__name__icontains=word) | _in_calls(word))
     return rows.order_by("position")
+
+
+def _in_calls(word: str) -> Q:
+    """Calls that name all parts of a word such as "DELETE", an id, or "groups/17/users". They are stored as JSON."""
+    found = Q()
+    for part in filter(None, word.split("/")):
+        found &= Q(calls_text__icontains=part) | Q(calls_text__icontains=json.dumps(part)[1:-1])
+    return found or Q(pk=None)
 
 
 def needs_you(change: Change) -> QuerySet[Operation]:

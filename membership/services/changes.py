@@ -13,10 +13,10 @@ from membership.errors import BadValue, Reason
 from membership.models import Change, Operation
 from membership.operations import outbox
 from membership.operations.entries import operation_entry
-from membership.plans import standing
+from membership.services import guarding, queueing
 from membership.services.again import draft_retry, recompile
 from membership.services.change_pages import name_to_type, number_to_type, recent_reasons
-from membership.services.drafts import change_entry, compile_ready, expire_drafts, make_stale
+from membership.services.drafts import change_entry, compile_ready, expire_drafts
 from membership.services.inert import inert
 from membership.services.progress import progress
 from membership.services.shell import audited, need_right, need_visible, refuse
@@ -40,6 +40,7 @@ __all__ = [
     "recent_reasons",
     "recompile",
     "throw_away",
+    "waits_for_approval",
 ]
 
 REASON_CHARS = 1000
@@ -62,6 +63,9 @@ def confirm_change(
 ) -> Change:
     """Queue what the preview shows. Nothing is sent here: the worker makes the calls after commit.
 
+    Where a guard asks for a second person, the change waits for one instead (`approval`). Where a guard forbids the
+    plan, and nobody overrode that, it is refused.
+
     Whoever may act and see all of it may confirm: the entry "requested" names who did, "previewed" who drafted it.
     `expected_hash` is that of the page that was shown; `typed_number` and `typed_name` answer its `number_to_type` and
     `name_to_type`.
@@ -76,24 +80,25 @@ def confirm_change(
     with transaction.atomic():
         draft = Change.objects.select_for_update().get(pk=change.pk)
         _need_draft(draft)
-        stale = _out_of_time(draft)
+        stale = queueing.out_of_time(draft)
         if stale is None:
             _need_answers(draft, said_why, typed_number, typed_name)
-            _need_unaltered(draft, expected_hash)
-            stale = _overtaken(draft)
+            queueing.need_unaltered(draft, expected_hash)
+            stale = queueing.overtaken(draft)
         if stale is None:
-            _queue(draft, actor=actor, reason=said_why, ticket=said_ticket)
+            guarding.need_not_forbidden(draft)
+            draft.requested_by, draft.reason, draft.ticket = actor, said_why, said_ticket
+            _ask(draft, actor=actor)
         else:
             # Committed, while what was asked for is refused after it.
-            entry = make_stale(draft, now=timezone.now(), why=stale["why"], actor=actor, data=stale)
-            record.write(Chain.PANEL, [entry] if entry else [])
+            queueing.make_stale_now(draft, stale, actor=actor)
     if stale is not None:
         refuse(Reason.PLAN_STALE, **stale)
     return draft
 
 
 def _need_draft(draft: Change) -> None:
-    if draft.confirmed_at is not None:
+    if draft.confirmed_at is not None or draft.state == ChangeState.WAITING:
         refuse(Reason.ALREADY_CONFIRMED)
     if draft.state == ChangeState.STALE:
         refuse(Reason.PLAN_STALE)
@@ -101,16 +106,6 @@ def _need_draft(draft: Change) -> None:
         refuse(Reason.NOT_A_DRAFT)
     if draft.compiled_at is None:
         refuse(Reason.PLAN_NOT_READY)
-
-
-def _out_of_time(draft: Change) -> dict[str, Any] | None:
-    is_old = draft.stale_at is not None and draft.stale_at <= timezone.now()
-    return {"why": "time"} if is_old else None
-
-
-def _overtaken(draft: Change) -> dict[str, Any] | None:
-    count = standing.overtaken_count(draft)
-    return {"why": "changed", "count": count} if count else None
 
 
 def _need_answers(draft: Change, reason: str, typed_number: int | str | None, typed_name: str) -> None:
@@ -131,34 +126,39 @@ def _plain(name: str) -> str:
     return " ".join(unicodedata.normalize("NFC", inert(name)).split())
 
 
-def _need_unaltered(draft: Change, expected_hash: str) -> None:
-    """What was shown is what is stored is what was planned."""
-    if not expected_hash or expected_hash != draft.plan_hash or standing.stored_hash(draft) != draft.plan_hash:
-        refuse(Reason.PLAN_ALTERED)
+def waits_for_approval(change: Change) -> bool:
+    """Whether a second person has to look at it now."""
+    return Change.objects.filter(pk=change.pk, state=ChangeState.WAITING).exists()
 
 
-def _queue(draft: Change, *, actor: "User", reason: str, ticket: str) -> None:
-    outbox.claim_draft(draft, expected_hash=draft.plan_hash)
-    draft.refresh_from_db(fields=["state", "confirmed_at"])
-    draft.requested_by, draft.reason, draft.ticket = actor, reason, ticket
+def _ask(draft: Change, *, actor: "User") -> None:
+    """Queue it, or have it wait for a second person."""
+    waits = guarding.needs_approval(draft)
     draft.save(update_fields=["requested_by", "reason", "ticket"])
-    said = {"reason": reason, "ticket": ticket}
-    record.write(Chain.PANEL, [change_entry(AuditAction.CHANGE_REQUESTED, draft, actor=actor, personal=said)])
+    if waits:
+        queueing.await_approval(draft)
+    else:
+        queueing.queue(draft)
+    said = {"reason": draft.reason, "ticket": draft.ticket}
+    outcome = ChangeState.WAITING.value if waits else ""
+    entry = change_entry(AuditAction.CHANGE_REQUESTED, draft, actor=actor, outcome=outcome, personal=said)
+    record.write(Chain.PANEL, [entry])
 
 
 @audited
 def throw_away(change: Change, *, actor: "User") -> Change:
-    """Cancel a preview. Raises `ChangeRefused` when it is none any more."""
+    """Cancel a preview, or withdraw what waits for approval. Raises `ChangeRefused` when it is neither any more."""
     need_right(actor, Right.ACT)
     need_visible(change, actor)
     now = timezone.now()
     with transaction.atomic():
         draft = Change.objects.select_for_update().get(pk=change.pk)
-        if draft.state != ChangeState.DRAFT:
+        if draft.state not in ChangeState.unsent():
             refuse(Reason.NOT_A_DRAFT)
+        outcome = "withdrawn" if draft.state == ChangeState.WAITING else "thrown_away"
         draft.state, draft.finished_at = ChangeState.CANCELLED, now
         draft.save(update_fields=["state", "finished_at"])
-        _record_cancelled(draft, actor=actor, outcome="thrown_away", count=draft.operations_count)
+        _record_cancelled(draft, actor=actor, outcome=outcome, count=draft.operations_count)
     _cancel_in_chunks(draft)
     return draft
 

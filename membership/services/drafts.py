@@ -1,6 +1,6 @@
 """Drafts: stored, compiled when what they wait for was read, and expired."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -8,12 +8,14 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
+from membership import conf
 from membership.audit import record
 from membership.errors import Reason
 from membership.models import Account, Change, ChangeConnection, Participant, Reading, visible_to
 from membership.plans import compile as plan_compiler
 from membership.plans.compile import Plan, Unknown
 from membership.plans.wishes import Wish
+from membership.services import pending
 from membership.services.shell import refuse
 from membership.services.titles import title
 from membership.vocab import AuditAction, Chain, ChangeKind, ChangeState, ConnectionState, ReadingState
@@ -31,13 +33,28 @@ def draft(
 
     `selection` says what was selected, for people and for planning again; names that the title needs are added. The
     caller has asked for the right and made sure that the actor sees all of it. Raises `ChangeRefused` when there is
-    nothing to plan.
+    nothing to plan. What is too large to wait for is compiled by the worker: the draft then has no plan yet.
     """
+    wishes = list(wishes)
+    if len(wishes) > conf.compile_in_worker_above():
+        return _put_off(kind, wishes, selection, actor=actor, **fields)
     plan = plan_compiler.plan(wishes)
     if not plan.kept and not plan.left_out:
         refuse(Reason.NOTHING_SELECTED)
     said = {} if kind == ChangeKind.REMOVAL else _only_group(plan)
     return store_draft(kind, {**selection, **said}, plan, actor=actor, **fields)
+
+
+def _put_off(
+    kind: ChangeKind, wishes: Sequence[Wish], selection: Mapping[str, Any], *, actor: "User", **fields: Any
+) -> Change:
+    """A draft that the worker compiles. It already says who may see it."""
+    with transaction.atomic():
+        change = new_draft(kind, selection, actor=actor, **fields)
+        pending.put(change, wishes)
+        systems = plan_compiler.systems_of(wishes)
+        ChangeConnection.objects.bulk_create(note_part(change, pk, None) for pk in sorted(systems))
+    return change
 
 
 def _only_group(plan: Plan) -> dict[str, str]:
@@ -68,10 +85,18 @@ def new_draft(kind: ChangeKind, selection: Mapping[str, Any], *, actor: "User", 
 
 
 def finish_draft(
-    change: Change, plan: Plan, unknown: Mapping[int, Unknown] | None = None, *, actor: "User | None"
+    change: Change,
+    plan: Plan,
+    unknown: Mapping[int, Unknown] | None = None,
+    *,
+    actor: "User | None",
+    stored: Sequence[str] | None = None,
 ) -> None:
-    """Store the plan of a draft, and record that it was drafted. Inside the caller's transaction."""
-    plan_compiler.store(change, plan, unknown)
+    """Store the plan of a draft, and record that it was drafted. Inside the caller's transaction.
+
+    `stored`: digests of its operations, where these are in the database already.
+    """
+    plan_compiler.store(change, plan, unknown, stored=stored)
     record.write(Chain.PANEL, [change_entry(AuditAction.CHANGE_DRAFTED, change, actor=actor)])
 
 
@@ -129,12 +154,23 @@ def compile_ready() -> bool:
     still_read = Reading.objects.filter(
         change=OuterRef("pk"), state__in=ReadingState.open(), connection__state=ConnectionState.ACTIVE
     )
-    waiting = Change.objects.filter(state=ChangeState.DRAFT, compiled_at=None).exclude(Exists(still_read))
-    done = 0
+    waiting = Change.objects.filter(state=ChangeState.DRAFT, compiled_at=None, pending=None).exclude(Exists(still_read))
+    done = int(_compiler.go_on())
     for change in waiting.select_related("requested_by").order_by("pk"):
         if change.requested_by is not None:
             done += _compile_waiting(change, change.requested_by)
     return bool(done)
+
+
+def _finish_pending(change: Change, plan: Plan, unknown: Mapping[int, Unknown] | None, stored: Sequence[str]) -> None:
+    """The last transaction of a plan that the worker compiled."""
+    if change.kind not in (ChangeKind.REMOVAL, ChangeKind.REMOVAL_EVERYWHERE):
+        change.selection = {**change.selection, **_only_group(plan)}
+        change.save(update_fields=["selection"])
+    finish_draft(change, plan, unknown, actor=change.requested_by, stored=stored)
+
+
+_compiler = pending.Compiler(_finish_pending)
 
 
 def _compile_waiting(change: Change, author: "User") -> int:
@@ -174,9 +210,9 @@ def note_part(change: Change, connection_id: int, unknown: Unknown | None) -> Ch
 
 
 def expire_drafts() -> bool:
-    """Mark the drafts whose time has run out. True: there was one."""
+    """Mark the drafts, and what waits for approval, whose time has run out. True: there was one."""
     now = timezone.now()
-    old = Change.objects.filter(state=ChangeState.DRAFT, stale_at__lt=now)
+    old = Change.objects.filter(state__in=ChangeState.unsent(), stale_at__lt=now)
     if not old.exists():
         return False
     with transaction.atomic():
@@ -189,8 +225,9 @@ def expire_drafts() -> bool:
 def make_stale(
     change: Change, *, now: datetime, why: str, actor: "User | None", data: Mapping[str, Any] | None = None
 ) -> record.Entry | None:
-    """Flip a draft to stale. Returns the entry to write last in the caller's transaction; None: it was no draft now."""
-    flipped = Change.objects.filter(pk=change.pk, state=ChangeState.DRAFT).update(
+    """Flip a draft, or what waits for approval, to stale. Returns the entry to write last in the caller's transaction;
+    None: it was neither now."""
+    flipped = Change.objects.filter(pk=change.pk, state__in=ChangeState.unsent()).update(
         state=ChangeState.STALE, finished_at=now
     )
     if not flipped:

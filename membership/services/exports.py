@@ -31,6 +31,8 @@ M = TypeVar("M", bound=models.Model)
 
 Column = tuple[str | Promise, str | Callable[[Any], Any]]
 """A header, and where the value comes from: a field's path such as "group__name", or a function of the row."""
+File = tuple[str, str, Iterator[bytes]]
+"""Name, content type, bytes."""
 Rows = Iterator[Sequence[Any]]
 
 ROWS_AT_ONCE = 500
@@ -53,12 +55,14 @@ def export(
     list_name: str,
     query: str,
     format: str,
-) -> tuple[str, str, Iterator[bytes]]:
+    change_id: int | None = None,
+) -> File:
     """A list as a file: `(file name, content type, its bytes)`, for a streaming response.
 
     Only rows that the actor may see are in it, in the list's order. That it was made, with the list's name, its `query`
     as it stands in the address, and the number of rows, is in the log before this returns. Nothing is read before the
     first bytes are asked for; a file that breaks off was not exported whole. Cells cannot start formulas.
+    `change_id`: the change that it is about.
 
     Raises `BadValue` for an unknown `format`: they are in `FORMATS`.
     """
@@ -69,6 +73,7 @@ def export(
     entry = record.Entry(
         AuditAction.EXPORT_MADE,
         actor=actor,
+        change_id=change_id,
         data={"what": list_name, "rows": rows.count(), "format": format},
         personal={"query": query, "columns": [str(header) for header, _get in columns]},
     )

@@ -34,9 +34,7 @@ ABOUT_PEOPLE = (DriftKind.JOINED, DriftKind.LEFT, DriftKind.ALTERED)
 def to_look_at() -> Q:
     """What waits for a decision: also what was ignored until a day that has come, and what was to be reverted by a
     preview that nobody confirmed, or by a step that did not go well."""
-    dropped = Change.objects.filter(
-        kind=ChangeKind.REVERT, state__in=(ChangeState.CANCELLED, ChangeState.STALE), confirmed_at=None
-    )
+    dropped = Change.objects.filter(kind=ChangeKind.REVERT, state__in=ChangeState.dropped(), confirmed_at=None)
     return (
         Q(state=DriftState.OPEN)
         | Q(state=DriftState.IGNORED, ignored_until__lte=timezone.localdate())

@@ -5,6 +5,8 @@ The first page may ask ten questions in all, session, user and rights included: 
 
 import datetime as dt
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import get_user_model
@@ -269,7 +271,7 @@ def _changes(user: "User", now: dt.datetime) -> tuple[list[Running], list[Change
 def _half_done(user: "User") -> QuerySet[Operation]:
     if not has_right(user, Right.ACT):
         return Operation.objects.none()
-    dropped = (ChangeState.CANCELLED, ChangeState.STALE)
+    dropped = ChangeState.dropped()
     way_back = Change.objects.annotate(of=_as_text(KeyTextTransform("of", "selection"))).filter(
         kind=ChangeKind.WAY_BACK, of=_as_text(OuterRef("pk"))
     )
@@ -290,18 +292,37 @@ def _as_text(value: Any) -> Cast:
 
 
 def _waiting(user: "User", now: dt.datetime) -> QuerySet[Change]:
-    """Changes that wait for a decision, for another try, or, the user's own, to be confirmed."""
+    """Changes that wait for approval, for a decision, for another try, or, the user's own, to be confirmed."""
     steps = Operation.objects.filter(change=OuterRef("pk"))
     foreign = Exists(steps.filter(state=OperationState.FOREIGN))
     refused = Exists(steps.filter(state=OperationState.REFUSED)) & ~Exists(
         Change.objects.filter(retry_of=OuterRef("pk"))
     )
     open_ones = Q(state__in=ChangeState.open()) & Q(foreign)
+    to_approve = Q(state=ChangeState.WAITING) & ~Q(requested_by=user)
     failed = Q(state=ChangeState.DONE_WITH_FAILURES, requested_by=user, finished_at__gt=now - LATELY) & Q(refused)
     drafts = Q(state=ChangeState.DRAFT, requested_by=user, operations_count__gt=0, stale_at__gt=now)
-    if not has_right(user, Right.ACT):
+    of_right = {Right.ACT: open_ones | failed | drafts, Right.APPROVE: to_approve}
+    mine = [condition for right, condition in of_right.items() if has_right(user, right)]
+    if not mine:
         return Change.objects.none()
-    return visible_to(Change.objects.filter(open_ones | failed | drafts), user)
+    return visible_to(Change.objects.filter(reduce(or_, mine)), user)
 
 
-__all__ = ["LATELY", "Badges", "Health", "Overview", "Running", "SystemCard", "badges", "health", "overview"]
+def waiting_for(user: "User") -> QuerySet[Change]:
+    """Changes that wait for this user: to approve, to decide a step, to try again, or, the user's own, to confirm."""
+    return _waiting(user, timezone.now())
+
+
+__all__ = [
+    "LATELY",
+    "Badges",
+    "Health",
+    "Overview",
+    "Running",
+    "SystemCard",
+    "badges",
+    "health",
+    "overview",
+    "waiting_for",
+]

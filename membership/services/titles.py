@@ -11,7 +11,7 @@ from django.utils.translation import ngettext
 
 from membership.models import Change
 from membership.services.inert import inert
-from membership.vocab import ChangeKind
+from membership.vocab import ChangeKind, ChangeState
 
 About = Mapping[str, Any]
 
@@ -26,9 +26,17 @@ def groups(count: int) -> str:
 
 def title(change: Change) -> str:
     """Such as "Remove 37 people from 5 groups"."""
+    if _is_made_later(change):
+        return _("A large preview that is being made")
     if change.kind == ChangeKind.RETRY:
         return _of_retry(change)
     return _TITLES[ChangeKind(change.kind)](change, change.selection)
+
+
+def _is_made_later(change: Change) -> bool:
+    """The worker compiles it: what it will be called is not known."""
+    is_compiled = change.compiled_at is not None or change.operations_count or change.plan_hash
+    return not is_compiled and change.state == ChangeState.DRAFT and change.kind != ChangeKind.REMOVAL_EVERYWHERE
 
 
 def question(change: Change) -> str:

@@ -53,7 +53,7 @@ def is_half_done(operation: Operation) -> bool:
 def ways_back(step_ids: Iterable[int]) -> dict[int, Change]:
     """`{step: the newest change, asked for or a preview, that puts it back}`. One query."""
     asked = Change.objects.filter(kind=ChangeKind.WAY_BACK, selection__of__in=list(step_ids))
-    live = asked.exclude(state__in=(ChangeState.STALE, ChangeState.CANCELLED)).order_by("pk")
+    live = asked.exclude(state__in=ChangeState.dropped()).order_by("pk")
     return {change.selection["of"]: change for change in live}
 
 

@@ -25,6 +25,8 @@ VARIANTS: dict[str, str] = {
     ConnectionState.MAINTENANCE: "warning",
     ConnectionState.RETIRED: "plain",
     ChangeState.DRAFT: "plain",
+    ChangeState.WAITING: "warning",
+    ChangeState.REJECTED: "bad",
     ChangeState.QUEUED: "info",
     ChangeState.RUNNING: "info",
     ChangeState.DONE: "good",

@@ -6,6 +6,7 @@ from membership.models import Change, Participant
 from membership.operations import outbox
 from membership.plans.compile import compile_removal
 from membership.vocab import ChangeKind
+from tests import steps
 
 
 def ask(*rows):
@@ -14,7 +15,8 @@ def ask(*rows):
         change = Change.objects.create(kind=ChangeKind.REMOVAL, created_at=timezone.now(), reason="left")
         compile_removal(change, Participant.objects.filter(pk__in=[row.pk for row in rows]))
         change.save()
-        outbox.claim_draft(change, expected_hash=change.plan_hash)
+        outbox.claim_plan(change, expected_hash=change.plan_hash)
+        steps.log_asked(change)
     change.refresh_from_db()
     return change
 

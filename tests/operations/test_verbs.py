@@ -7,6 +7,7 @@ from membership.plans.drafting import drafter
 from membership.providers.base import AccountRef, GroupRef, ParticipantRef, Wanted
 from membership.sandbox.faults import Fault
 from membership.vocab import ChangeKind, ChangeState, OperationState, PresenceCause, Verb
+from tests import steps
 from tests.world import GROUP_UID
 
 
@@ -18,15 +19,14 @@ def ask(connection, verb, *, calls, **columns):
     columns = {"wanted": {}, "before": {}, "subject_label": "somebody", **columns}
     Operation.objects.create(
         change=change,
-        position=1,
+        position=0,
         connection=connection,
         verb=verb,
         calls=[call.to_json() for call in calls],
         salt="s",
-        digest="d",
         **columns,
     )
-    return change
+    return steps.asked_for(change)
 
 
 def add(world, label, connection, group_name, **rights):

@@ -1,0 +1,53 @@
+"""Which plan of a change may be sent, as the log has it: whoever alters rows of the database cannot alter that."""
+
+import hmac
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from membership import conf
+from membership.audit import chain as chains
+from membership.models import AuditEntry
+from membership.vocab import AuditAction, ChangeState
+
+_ASKED = (AuditAction.CHANGE_REQUESTED, AuditAction.CHANGE_APPROVED)
+
+
+def hash_to_send(change_id: int) -> str:
+    """The hash of the plan that was asked for and, where that waited for it, approved by somebody else; else "".
+
+    Only entries whose seal holds count: their place in the chain is `verify`'s business.
+    """
+    asked: dict[str, Any] | None = None
+    approved: dict[str, Any] | None = None
+    for entry in _sealed(change_id):
+        if entry["action"] == AuditAction.CHANGE_REQUESTED:
+            asked, approved = entry, None
+        else:
+            approved = entry
+    if asked is None:
+        return ""
+    plan_hash = str(asked["data"].get("plan_hash", ""))
+    if asked["outcome"] != ChangeState.WAITING:
+        return plan_hash
+    is_approved = (
+        approved is not None
+        and approved["data"].get("plan_hash") == plan_hash
+        and approved["actor"] not in (None, asked["actor"])
+    )
+    return plan_hash if is_approved else ""
+
+
+def _sealed(change_id: int) -> Iterator[dict[str, Any]]:
+    """What the entries about asking and approving say, oldest first, of those that our keys sealed."""
+    keys = conf.audit_keys()
+    rows = AuditEntry.objects.filter(change_id=change_id, action__in=_ASKED).order_by("pk")
+    for sealed, mac in rows.values_list("sealed", "mac"):
+        try:
+            entry = json.loads(sealed)
+            key = keys.get(entry["kid"])
+            is_ours = key is not None and hmac.compare_digest(chains.mac(key, sealed), mac)
+            if is_ours and entry["action"] in _ASKED and entry["refs"].get("change") == change_id:
+                yield entry
+        except (ValueError, KeyError, TypeError, AttributeError):
+            continue  # not what we seal: `verify` names it
