@@ -18,6 +18,7 @@ from membership.conf import ACT_ON_STEPS_PER_TRANSACTION as CHUNK
 from membership.errors import ChangeRefused, Reason
 from membership.models import Change, Connection, Operation
 from membership.operations.entries import operation_entry
+from membership.operations.indistinct import hold_back
 from membership.operations.verbs import standing
 from membership.operations.waiting import sort_out
 from membership.vocab import AuditAction, Chain, ChangeState, ConnectionState, OperationState, Verb
@@ -92,6 +93,7 @@ def claim(connection_id: int, token: int, limit: int) -> list[Operation]:
         candidates = list(ready.select_related("participant", "group", "connection", "change", "account")[:limit])
         candidates = _first_of_each_subject(connection_id, candidates, now)
         candidates, hopeless = sort_out(candidates, now)
+        candidates = hold_back(candidates, now)
         sendable, entries = [], [_end(op, OperationState.OVERTAKEN, now, Reason.STEP_BEFORE_FAILED) for op in hopeless]
         states = standing(candidates)
         for operation in candidates:
