@@ -1,4 +1,4 @@
-"""When we looked: after the clock was set back nothing was read tomorrow, or readings would find nothing to do till then."""
+"""When we looked. After a clock was set back nothing was read tomorrow: readings would find nothing to do till then."""
 
 from datetime import datetime
 

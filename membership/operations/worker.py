@@ -55,7 +55,8 @@ class Worker:
     ) -> None:
         self._stop = stop
         self._until_idle = until_idle
-        self._housekeeping = (outbox.sweep, end_readings_of_stopped, ClockWatch(), *housekeeping)
+        ours: tuple[Callable[[], bool], ...] = (outbox.sweep, end_readings_of_stopped, ClockWatch())
+        self._housekeeping = (*ours, *housekeeping)
         self._only = only
         self._name = identity()
         self._lanes: dict[int, Lane] = {}

@@ -1,4 +1,4 @@
-"""The clock of a worker's machine is a day ahead or behind, and is put right: nothing is lost, and nothing waits for it."""
+"""A worker's clock is a day ahead or behind, and is put right: nothing is lost, and nothing waits for it."""
 
 import time
 from datetime import timedelta
@@ -8,7 +8,6 @@ from django.utils import timezone
 
 from membership.models import Connection, Group, Operation, Reading, WorkerBeat
 from membership.operations import clock
-from membership.sandbox.faults import Fault
 from membership.services import health
 from membership.vocab import OperationState, ReadingKind, ReadingState
 from tests import steps, truth
@@ -22,13 +21,11 @@ GOES_ON_WITHIN_S = 30
 
 @pytest.mark.parametrize(("first", "then"), [(DAY_S, 0), (-DAY_S, 0), (DAY_S, -DAY_S)])
 def test_a_clock_that_jumps_by_days_loses_nothing_and_delays_nothing(scene, start, first, then):
-    """Killed with a doubt, a pause and a reading open, all of the wrong day."""
-    scene.sandbox.kaiten.faults.add(Fault("throttle", method="POST", seconds=900, retry_after=True, times=1))
+    """Killed with doubts and readings open that are of the wrong day."""
     assert start("resolve.read:1", clock_s=first).wait() == KILLED
     began = time.monotonic()
     start(clock_s=then).finish(GOES_ON_WITHIN_S)
     assert time.monotonic() - began < GOES_ON_WITHIN_S
-    Operation.objects.update(settled_at=timezone.now() - timedelta(days=2))  # for a reading of now to believe its eyes
     scene.check()
 
 
@@ -53,10 +50,8 @@ def test_what_was_read_tomorrow_is_read_again_today(read_world):
 
 def test_a_step_a_pause_and_a_heartbeat_of_tomorrow_are_put_right_and_those_of_today_left(read_world):
     now = timezone.now()
-    change = steps.confirmed(
-        steps.removal(read_world.row("Ada Lovelace", "Группа 2")),
-        steps.removal(read_world.row("Zoë Müller", "Trainers")),
-    )
+    rows = (read_world.row("Ada Lovelace", "Группа 2"), read_world.row("Zoë Müller", "Trainers"))
+    change = steps.confirmed(*map(steps.removal, rows))
     soon, tomorrow = now + timedelta(seconds=20), now + timedelta(days=1)
     first, second = Operation.objects.filter(change=change).order_by("position")
     Operation.objects.filter(pk=first.pk).update(state=OperationState.IN_DOUBT, not_before=tomorrow)
