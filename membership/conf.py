@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from datetime import timedelta
 from functools import lru_cache
 
 from cryptography.fernet import Fernet, MultiFernet
@@ -10,6 +11,9 @@ from django.core.exceptions import ImproperlyConfigured
 
 ACT_ON_STEPS_PER_TRANSACTION = 500
 """Rows that one write transaction touches at most, so that a page never waits long for SQLite's one writer."""
+
+CLOCKS_DIFFER = timedelta(minutes=1)
+"""How far the clocks of two machines may lie apart. What is later than that was written before a clock was set back."""
 
 
 def read_every_s() -> float:
@@ -48,7 +52,7 @@ def smallest_share() -> float:
 
 
 def worker_silent_after_s() -> float:
-    """Seconds without a heartbeat after which pages say that the worker is not running."""
+    """Seconds without a heartbeat after which pages say that no worker gives a sign of life."""
     return float(settings.MUSTERBOOK["WORKER_SILENT_AFTER_S"])
 
 

@@ -145,6 +145,7 @@ class Reason(StrEnum):
     BAD_VALUE = "bad_value"
     LAST_OWNER = "last_owner"
     AUDIT_UNAVAILABLE = "audit_unavailable"
+    STORAGE_UNAVAILABLE = "storage_unavailable"
 
 
 class MusterbookError(Exception):

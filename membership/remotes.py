@@ -39,7 +39,8 @@ def provider_class(kind: str) -> type[Provider]:
 
 def recent_sign_ins(sign_ins: Iterable[float], now: datetime) -> list[float]:
     """Those of the log-ins (epoch seconds) that still count."""
-    return sorted(at for at in sign_ins if at > (now - SIGN_INS_WITHIN).timestamp())
+    # None was later than now, but where the clock was set back: such a time must not count for days.
+    return sorted(at for at in sign_ins if abs(at - now.timestamp()) < SIGN_INS_WITHIN.total_seconds())
 
 
 def too_many_sign_ins(oldest: float, now: datetime) -> Throttled:

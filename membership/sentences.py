@@ -141,6 +141,9 @@ REASONS: dict[Reason, Any] = {
     Reason.BAD_VALUE: _("The value of %(key)s cannot be used: %(why)s"),
     Reason.LAST_OWNER: _("Somebody has to stay who may manage users: this is the last active owner."),
     Reason.AUDIT_UNAVAILABLE: _("The audit log cannot be written, so nothing was done. Try again later."),
+    Reason.STORAGE_UNAVAILABLE: _(
+        "The database does not answer as it should. What you asked was probably not done: look before you ask again."
+    ),
 }
 
 FINDINGS: dict[str, tuple[Any, Any]] = {

@@ -144,6 +144,8 @@ if _database["ENGINE"].endswith("sqlite3"):
 else:
     _database["CONN_MAX_AGE"] = 60
     _database["CONN_HEALTH_CHECKS"] = True
+    # As on SQLite: a committed intent survives a crash; who waits longer for a lock learns it, instead of hanging.
+    _database.setdefault("OPTIONS", {}).setdefault("options", "-c synchronous_commit=on -c lock_timeout=20s")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- people at the panel ----------------------------------------------------------------------------------------------
@@ -189,7 +191,7 @@ MUSTERBOOK = {
     "COMPILE_IN_WORKER_ABOVE": env.int("COMPILE_IN_WORKER_ABOVE", default=10_000),
     "TYPE_NUMBER_ABOVE": env.int("TYPE_NUMBER_ABOVE", default=50),
     "SMALLEST_SHARE": env.float("SMALLEST_SHARE", default=0.5),
-    "WORKER_SILENT_AFTER_S": env.float("WORKER_SILENT_AFTER_S", default=30),
+    "WORKER_SILENT_AFTER_S": env.float("WORKER_SILENT_AFTER_S", default=20),
 }
 
 # --- logs: ids and counts, no names, no tokens, no bodies -------------------------------------------------------------

@@ -8,6 +8,8 @@ from membership.admin.health import healthz, readyz
 from membership.admin.password import change_own_password
 from membership.admin.search import search
 
+handler500 = "membership.admin.refusals.server_error"
+
 urlpatterns = [
     path("healthz", healthz),
     path("readyz", readyz),

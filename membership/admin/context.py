@@ -29,4 +29,12 @@ def panel(request: HttpRequest) -> dict[str, Any]:
         found = badges(request)
         return found.worker_seen_at if found else None
 
-    return {"worker_silent": SimpleLazyObject(silent), "worker_seen_at": SimpleLazyObject(seen_at)}
+    def trouble() -> str:
+        found = badges(request)
+        return found.worker_trouble if found else ""
+
+    return {
+        "worker_silent": SimpleLazyObject(silent),
+        "worker_seen_at": SimpleLazyObject(seen_at),
+        "worker_trouble": SimpleLazyObject(trouble),
+    }

@@ -1,20 +1,25 @@
 """What a refused request gets: one sentence with the right status, and an entry in the audit log."""
 
+import logging
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.conf import settings
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.html import escape
 from django.utils.translation import gettext as _
+from django.views.defaults import server_error as default_server_error
 
 from membership import sentences
 from membership.errors import AuditUnavailable, BadValue, ChangeRefused, MusterbookError, NotAllowed, Reason
 from membership.services import inert, sessions, shell
+
+logger = logging.getLogger(__name__)
 
 STATUS: Mapping[type[MusterbookError], int] = {
     AuditUnavailable: 503,
@@ -36,7 +41,28 @@ class RefusalMiddleware:
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if isinstance(exception, PermissionDenied):
             return refused(request, NotAllowed(Reason.NO_RIGHT))
+        if is_of_storage(exception):
+            return storage_failed(exception)
         return refused(request, exception) if isinstance(exception, MusterbookError) else None
+
+
+def is_of_storage(error: BaseException | None) -> bool:
+    """Whether the database is locked, full, broken or gone: not what it says to a value or a statement of ours."""
+    return isinstance(error, OperationalError | InterfaceError) or type(error) is DatabaseError
+
+
+def storage_failed(error: BaseException) -> HttpResponse:
+    """One sentence, drawn without a question to the database."""
+    logger.error("the database does not answer as it should", exc_info=error)
+    return _bare(_("This was not done"), sentences.say(ChangeRefused(Reason.STORAGE_UNAVAILABLE)), 503)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """What fails outside of a view, such as saving a session; of other faults nothing is told."""
+    error = sys.exc_info()[1]
+    if error is not None and is_of_storage(error):
+        return storage_failed(error)
+    return default_server_error(request)
 
 
 def refused(request: HttpRequest, error: MusterbookError) -> HttpResponse:
@@ -82,4 +108,9 @@ def _page(request: HttpRequest, title: str, says: str, status: int) -> HttpRespo
         return render(request, "admin/refused.html", {**admin.site.each_context(request), **context}, status=status)
     except DatabaseError:
         # The page's frame asks the database, which may be what is wrong.
-        return HttpResponse(f"<!DOCTYPE html><title>{escape(title)}</title><p>{escape(says)}</p>", status=status)
+        return _bare(title, says, status)
+
+
+def _bare(title: str, says: str, status: int) -> HttpResponse:
+    body = f'<!DOCTYPE html><html lang="en"><title>{escape(title)}</title><main><p>{escape(says)}</p></main></html>'
+    return HttpResponse(body, status=status)

@@ -11,6 +11,7 @@ from membership.mirror.effects import group_deleted, group_renamed, put_added, p
 from membership.mirror.groups import GroupListing, empty_gone, lost_sight, mark_gone, note_problem
 from membership.mirror.listing import Known, Listing, Pending, Problem, Tally
 from membership.mirror.participants import ParticipantListing, conclude
+from membership.mirror.times import none_after
 
 __all__ = [
     "AccountIndex",
@@ -31,6 +32,7 @@ __all__ = [
     "lost_sight",
     "mark_gone",
     "mark_own",
+    "none_after",
     "note_places_asked",
     "note_problem",
     "put_added",

@@ -86,6 +86,8 @@ class WorkerBeat(models.Model):
 
     name = models.CharField(max_length=200, unique=True)
     at = models.DateTimeField()
+    trouble = models.CharField(max_length=60, blank=True, default="")
+    """Why it could not write lately: a reason code."""
 
     class Meta:
         verbose_name = "worker beat"

@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
-from django.db import DatabaseError, connections, transaction
+from django.db import connections, transaction
 from django.utils import timezone
 
 from membership import crash
 from membership.audit import record
-from membership.errors import AuditUnavailable, NextStep, Reason
+from membership.errors import NextStep, Reason
 from membership.models import Connection, Operation, Reading
-from membership.operations import outbox, reading
+from membership.operations import outbox, reading, trouble
 from membership.operations.lease import Lease
 from membership.operations.outbox import LaneLost
 from membership.operations.pace import Bucket, PacedDoor
@@ -53,8 +53,9 @@ class Lane(threading.Thread):
             self._work()
         except LaneLost:
             logger.warning("lane %s: another worker owns it now", self._connection_id)
-        except (DatabaseError, AuditUnavailable):
+        except trouble.STORAGE_ERRORS as error:
             # Nothing leaves without its intent, so it is safe to end here; the worker starts the lane anew.
+            trouble.here.note(error)
             logger.exception("lane %s: the database does not answer as it should", self._connection_id)
             self._stop_event.wait(1.0)
         except Exception:

@@ -19,6 +19,7 @@ from membership.errors import ChangeRefused, Reason
 from membership.models import Change, Connection, Operation
 from membership.operations import exactly
 from membership.operations.entries import operation_entry
+from membership.operations.indistinct import hold_back
 from membership.operations.verbs import standing
 from membership.operations.waiting import sort_out
 from membership.vocab import AuditAction, Chain, ChangeState, ConnectionState, OperationState, Verb
@@ -112,6 +113,7 @@ def claim(connection_id: int, token: int, limit: int) -> list[Operation]:
         altered = exactly.altered(candidates, plans)
         candidates = _first_of_each_subject(connection_id, [op for op in candidates if op not in altered], now)
         candidates, hopeless = sort_out(candidates, now)
+        candidates = hold_back(candidates, now)
         sendable, entries = [], [_refuse_altered(op, now) for op in altered]
         entries += [_end(op, OperationState.OVERTAKEN, now, Reason.STEP_BEFORE_FAILED) for op in hopeless]
         states = standing(candidates)

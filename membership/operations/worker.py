@@ -6,13 +6,14 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
-from django.db import DatabaseError, close_old_connections
+from django.db import close_old_connections
 from django.db.models import Q
 from django.utils import timezone
 
-from membership.errors import AuditUnavailable, Reason
+from membership.errors import Reason
 from membership.models import Connection, Operation, Reading, WorkerBeat
-from membership.operations import outbox, reading
+from membership.operations import outbox, reading, trouble
+from membership.operations.clock import ClockWatch
 from membership.operations.lane import Lane
 from membership.operations.lease import identity
 from membership.operations.pace import Bucket
@@ -54,12 +55,14 @@ class Worker:
     ) -> None:
         self._stop = stop
         self._until_idle = until_idle
-        self._housekeeping = (outbox.sweep, end_readings_of_stopped, *housekeeping)
+        ours: tuple[Callable[[], bool], ...] = (outbox.sweep, end_readings_of_stopped, ClockWatch())
+        self._housekeeping = (*ours, *housekeeping)
         self._only = only
         self._name = identity()
         self._lanes: dict[int, Lane] = {}
         self._buckets: dict[int, Bucket] = {}
         self._beat_at = -BEAT_EVERY_S
+        self._told = ""
 
     def run(self) -> None:
         """Work until told to stop, or until idle. What was begun is recorded or returned before this returns."""
@@ -69,7 +72,8 @@ class Worker:
                 try:
                     if not self._look() and self._until_idle and not self._is_anything_open():
                         return
-                except (DatabaseError, AuditUnavailable):
+                except trouble.STORAGE_ERRORS as error:
+                    trouble.here.note(error)
                     logger.exception("the database does not answer as it should; trying again")
                     close_old_connections()
                 self._stop.wait(look_every_s)
@@ -109,11 +113,12 @@ class Worker:
         )
 
     def _beat(self) -> None:
-        if time.monotonic() - self._beat_at < BEAT_EVERY_S:
+        lately = trouble.here.lately()
+        if time.monotonic() - self._beat_at < BEAT_EVERY_S and lately == self._told:
             return
-        self._beat_at = time.monotonic()
+        self._beat_at, self._told = time.monotonic(), lately
         now = timezone.now()
-        WorkerBeat.objects.update_or_create(name=self._name, defaults={"at": now})
+        WorkerBeat.objects.update_or_create(name=self._name, defaults={"at": now, "trouble": lately})
         WorkerBeat.objects.filter(at__lt=now - OLD_BEATS).delete()
 
     def _end(self) -> None:
@@ -123,6 +128,6 @@ class Worker:
             lane.join(max(0.0, ends - time.monotonic()))
         try:
             WorkerBeat.objects.filter(name=self._name).delete()
-        except DatabaseError:
+        except trouble.STORAGE_ERRORS:
             logger.exception("the heartbeat could not be taken back")
         close_old_connections()

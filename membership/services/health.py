@@ -1,6 +1,7 @@
 """Whether the panel can do its work: for the banner on every page, and for whoever watches from outside."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from django.db import DatabaseError, connection
@@ -25,8 +26,18 @@ class Readiness:
 
 def worker_age_s() -> float | None:
     """Seconds since the last heartbeat of any worker; None when there is none."""
-    last = WorkerBeat.objects.order_by("-at").values_list("at", flat=True).first()
-    return None if last is None else max(0.0, (timezone.now() - last).total_seconds())
+    now = timezone.now()
+    beats = WorkerBeat.objects.filter(at__lte=now + conf.CLOCKS_DIFFER).order_by("-at")
+    last = beats.values_list("at", flat=True).first()
+    return None if last is None else max(0.0, (now - last).total_seconds())
+
+
+def _worker() -> str:
+    if is_worker_silent():
+        return "silent"
+    since = timezone.now() - timedelta(seconds=conf.worker_silent_after_s())
+    in_trouble = WorkerBeat.objects.filter(at__gt=since).exclude(trouble="").exists()
+    return "cannot write" if in_trouble else "ok"
 
 
 def is_worker_silent() -> bool:
@@ -42,7 +53,7 @@ def readiness() -> Readiness:
         checks["migrations"] = "ok" if _is_migrated() else "not applied"
         if checks["migrations"] == "ok":
             checks["audit_log"] = "ok" if not triggers.missing() else "not guarded"
-            checks["worker"] = "silent" if is_worker_silent() else "ok"
+            checks["worker"] = _worker()
     except DatabaseError:
         checks["database"] = "does not answer"
     ready = all(checks[name] == "ok" for name in ("database", "migrations", "audit_log"))

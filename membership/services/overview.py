@@ -72,6 +72,7 @@ class Badges:
     stopped: int
     worker_seen_at: dt.datetime | None
     worker_silent: bool
+    worker_trouble: str = ""
     joined: int = 0
     left: int = 0
     proposals: int = 0
@@ -80,6 +81,8 @@ class Badges:
 def badges(user: "User") -> Badges:
     """One query."""
     now = timezone.now()
+    silent_since = now - dt.timedelta(seconds=conf.worker_silent_after_s())
+    beats = WorkerBeat.objects.filter(at__lte=now + conf.CLOCKS_DIFFER).order_by("-at")
     drifts = outside.open_drifts(user).order_by()
     row = (
         get_user_model()
@@ -91,9 +94,10 @@ def badges(user: "User") -> Badges:
             left=_count(drifts.filter(kind=DriftKind.LEFT)),
             proposals=_count(linking.queue(user) if has_right(user, Right.ACT) else linking.queue(user).none()),
             stopped=_count(visible_to(Connection.objects.filter(state=ConnectionState.PAUSED), user)),
-            seen_at=Subquery(WorkerBeat.objects.order_by("-at").values("at")[:1]),
+            seen_at=Subquery(beats.values("at")[:1]),
+            trouble=Subquery(beats.filter(at__gt=silent_since).exclude(trouble="").values("trouble")[:1]),
         )
-        .values("waiting", "drifts", "joined", "left", "proposals", "stopped", "seen_at")
+        .values("waiting", "drifts", "joined", "left", "proposals", "stopped", "seen_at", "trouble")
         .get()
     )
     seen_at = row["seen_at"]
@@ -102,7 +106,8 @@ def badges(user: "User") -> Badges:
         drifts=row["drifts"],
         stopped=row["stopped"],
         worker_seen_at=seen_at,
-        worker_silent=seen_at is None or (now - seen_at).total_seconds() > conf.worker_silent_after_s(),
+        worker_silent=seen_at is None or seen_at <= silent_since,
+        worker_trouble=row["trouble"] or "",
         joined=row["joined"],
         left=row["left"],
         proposals=row["proposals"],

@@ -80,9 +80,9 @@ def _logged_in(request: HttpRequest, user: "User", **_more: Any) -> None:
     try:
         with transaction.atomic():
             record.write(Chain.LOG_IN, [_entry(AuditAction.LOGGED_IN, request, user)])
-    except (AuditUnavailable, DatabaseError):
+    except (AuditUnavailable, DatabaseError) as error:
         _end(request)
-        raise
+        raise AuditUnavailable(why=type(error).__name__) from error
 
 
 def _logged_out(request: HttpRequest, user: "User | None", **_more: Any) -> None:
@@ -91,9 +91,9 @@ def _logged_out(request: HttpRequest, user: "User | None", **_more: Any) -> None
     try:
         with transaction.atomic():
             record.write(Chain.LOG_IN, [_entry(AuditAction.LOGGED_OUT, request, user)])
-    except (AuditUnavailable, DatabaseError):
+    except (AuditUnavailable, DatabaseError) as error:
         _end(request)  # the session ends all the same: that takes rights away, and the refusal is shown
-        raise
+        raise AuditUnavailable(why=type(error).__name__) from error
 
 
 def _end(request: HttpRequest) -> None:

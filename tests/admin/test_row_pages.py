@@ -145,7 +145,9 @@ def test_an_operator_may_refresh_a_system_but_not_stop_or_test_it(as_, operator,
 def test_every_page_says_when_the_worker_is_silent(as_, viewer, silent):
     if not silent:
         WorkerBeat.objects.create(name="w", at=timezone.now())
-    said = [("The worker is not running." in body(as_(viewer), page)) for page in ("/", "/membership/participant/")]
+    said = [
+        ("The worker gives no sign of life." in body(as_(viewer), page)) for page in ("/", "/membership/participant/")
+    ]
     assert said == [silent, silent]
 
 

@@ -23,3 +23,9 @@ def start(zygote):
 @pytest.fixture
 def scene(world):
     return Scene(world)
+
+
+@pytest.fixture
+def read_world(world):
+    world.read()
+    return world

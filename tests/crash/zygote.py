@@ -10,10 +10,13 @@ import signal
 import sys
 import time
 import traceback
+from datetime import timedelta
 from pathlib import Path
 
 import django
 from django.conf import settings
+from django.db import connections
+from django.utils import timezone
 
 django.setup()
 
@@ -25,6 +28,7 @@ from membership.vocab import PROVIDERS  # noqa: E402
 libc = ctypes.CDLL(None)
 PR_SET_PDEATHSIG = 1  # Source: prctl(2)
 ended = {}
+right_now = timezone.now
 
 
 def reap(*_signal):
@@ -39,7 +43,7 @@ def reap(*_signal):
         ended[pid] = os.waitstatus_to_exitcode(status)
 
 
-def start(plan, until_idle, lease_s, log, counts, name):
+def start(plan, until_idle, lease_s, log, counts, name, database, beat_s, clock_s):
     pid = os.fork()
     if pid:
         return pid
@@ -52,6 +56,10 @@ def start(plan, until_idle, lease_s, log, counts, name):
         os.dup2(out, 1)
         os.dup2(out, 2)
         settings.MUSTERBOOK["LEASE_S"] = lease_s
+        connections["default"].settings_dict.update(database)
+        worker.BEAT_EVERY_S = beat_s
+        if clock_s:
+            timezone.now = lambda: right_now() + timedelta(seconds=clock_s)
         if name:
             worker.identity = lambda: name
         crash.arm(plan)
