@@ -56,6 +56,21 @@ def worker_silent_after_s() -> float:
     return float(settings.MUSTERBOOK["WORKER_SILENT_AFTER_S"])
 
 
+def roster_max_mb() -> int:
+    """Megabytes that an uploaded list may have."""
+    return int(settings.MUSTERBOOK["ROSTER_MAX_MB"])
+
+
+def roster_max_rows() -> int:
+    """Rows that an uploaded list may have."""
+    return int(settings.MUSTERBOOK["ROSTER_MAX_ROWS"])
+
+
+def roster_kept_days() -> float:
+    """Days after which the contents of an uploaded list are deleted."""
+    return float(settings.MUSTERBOOK["ROSTER_KEPT_DAYS"])
+
+
 @lru_cache(maxsize=4)
 def _fernet(keys: tuple[str, ...]) -> MultiFernet:
     try:

@@ -144,6 +144,28 @@ class Reason(StrEnum):
     SYSTEM_NOT_WORKING = "system_not_working"
     BAD_VALUE = "bad_value"
     LAST_OWNER = "last_owner"
+
+    # A list from a file cannot be used, or one of its rows is left out.
+    ROSTER_TOO_LARGE = "roster_too_large"
+    ROSTER_KIND = "roster_kind"
+    ROSTER_ENCODING = "roster_encoding"
+    ROSTER_DAMAGED = "roster_damaged"
+    ROSTER_BOMB = "roster_bomb"
+    ROSTER_TOO_MANY_ROWS = "roster_too_many_rows"
+    ROSTER_CELL_TOO_LONG = "roster_cell_too_long"
+    ROSTER_FORMULA = "roster_formula"
+    ROSTER_NO_ROW = "roster_no_row"
+    ROSTER_NOBODY = "roster_nobody"
+    ROSTER_COLUMN_TWICE = "roster_column_twice"
+    ROSTER_NO_COLUMN = "roster_no_column"
+    ROSTER_NOT_ASKING = "roster_not_asking"
+    ROSTER_BROKE_OFF = "roster_broke_off"
+    ROSTER_GONE = "roster_gone"
+    LEFT_BY_THEMSELVES = "left_by_themselves"
+    ROW_UNCLEAR = "row_unclear"
+    PLACE_UNMATCHED = "place_unmatched"
+
+    # The panel itself.
     AUDIT_UNAVAILABLE = "audit_unavailable"
     STORAGE_UNAVAILABLE = "storage_unavailable"
 

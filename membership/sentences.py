@@ -140,6 +140,40 @@ REASONS: dict[Reason, Any] = {
     Reason.SYSTEM_NOT_WORKING: _("%(system)s is not working now (%(state)s), so this cannot be done."),
     Reason.BAD_VALUE: _("The value of %(key)s cannot be used: %(why)s"),
     Reason.LAST_OWNER: _("Somebody has to stay who may manage users: this is the last active owner."),
+    # A list from a file cannot be used, or one of its rows is left out.
+    Reason.ROSTER_TOO_LARGE: _("The file is larger than %(limit)s MB, so nothing of it is kept. Divide it first."),
+    Reason.ROSTER_KIND: _(
+        "This is not a table that can be read. Save it as CSV or as XLSX without a password, then upload it again."
+    ),
+    Reason.ROSTER_ENCODING: _(
+        "The letters of the file cannot be read. Save it as UTF-8, UTF-16 or Windows-1252, then upload it again."
+    ),
+    Reason.ROSTER_DAMAGED: _("The file is damaged or not a whole XLSX file. Save it anew, then upload it again."),
+    Reason.ROSTER_BOMB: _(
+        "Unpacked the file would be far larger than any list of people, so it was not opened. Save it as CSV."
+    ),
+    Reason.ROSTER_TOO_MANY_ROWS: _("The file has more than %(limit)s rows. Divide it, then upload the parts."),
+    Reason.ROSTER_CELL_TOO_LONG: _(
+        "A cell in line %(line)s is longer than %(limit)s characters. Perhaps a quotation mark is not closed there."
+    ),
+    Reason.ROSTER_FORMULA: _(
+        "Line %(line)s holds a formula without its value. Save the file with values, then upload it again."
+    ),
+    Reason.ROSTER_NO_ROW: _("The file has no row that could be used: below its headings there is nothing."),
+    Reason.ROSTER_NOBODY: _(
+        "Not one of the %(rows)s rows fits anybody in %(system)s. Perhaps other columns are meant: choose again."
+    ),
+    Reason.ROSTER_COLUMN_TWICE: _("The column %(column)s is chosen twice. Choose each column once."),
+    Reason.ROSTER_NO_COLUMN: _("Choose a column with ids, e-mail addresses or names: without one nobody is found."),
+    Reason.ROSTER_NOT_ASKING: _("This list does not wait for an answer."),
+    Reason.ROSTER_BROKE_OFF: _("The work on this list broke off several times. Upload it again; the log says more."),
+    Reason.ROSTER_GONE: _("The contents of this list are deleted by now. Upload the file again."),
+    Reason.LEFT_BY_THEMSELVES: _(
+        "Left, or was removed there, outside Musterbook: only put back when ticked by name on the list's page."
+    ),
+    Reason.ROW_UNCLEAR: _("A row of the list that is not clear may mean this person, so nothing is done."),
+    Reason.PLACE_UNMATCHED: _("Whose place this is, is not known, so the list cannot say whether it stays."),
+    # The panel itself.
     Reason.AUDIT_UNAVAILABLE: _("The audit log cannot be written, so nothing was done. Try again later."),
     Reason.STORAGE_UNAVAILABLE: _(
         "The database does not answer as it should. What you asked was probably not done: look before you ask again."

@@ -11,19 +11,24 @@ from django.utils import timezone
 from membership.errors import Reason
 from membership.models import Connection, Reading
 from membership.operations import retiring
+from membership.operations.aside import Aside
 from membership.operations.worker import Worker
 from membership.services import drafts, link_proposals, sessions
 from membership.services.refresh import request_refresh
+from membership.services.rosters import kept
+from membership.services.rosters import work as lists
 from membership.vocab import ReadingState
 
 GIVE_UP_AFTER = timedelta(seconds=10)
 
-HOUSEKEEPING = (
+HOUSEKEEPING: tuple[Callable[[], bool], ...] = (
     drafts.compile_ready,
     drafts.expire_drafts,
     link_proposals.propose_after_readings,
     retiring.sweep,
     sessions.close_counts,
+    Aside(lists.work_on_lists, lists.is_any_due),
+    kept.tidy,
 )
 """Done beside the lanes, about each half second; each says whether it did something."""
 

@@ -158,6 +158,7 @@ class ChangeKind(TextChoices):
     REVERT = "revert", _("revert of what was changed outside")
     WAY_BACK = "way_back", _("way back from half a change")
     RETRY = "retry", _("another try")
+    ROSTER = "roster", _("list from a file")
 
 
 class Guard(TextChoices):
@@ -336,6 +337,12 @@ class AuditAction(TextChoices):
     PROPOSAL_REJECTED = "proposal.rejected", _("proposal to link rejected")
     BUNDLE_SAVED = "bundle.saved", _("bundle saved")
     BUNDLE_DELETED = "bundle.deleted", _("bundle deleted")
+    ROSTER_UPLOADED = "roster.uploaded", _("list uploaded")
+    ROSTER_MAPPED = "roster.mapped", _("columns of a list chosen")
+    ROSTER_MATCHED = "roster.matched", _("list held against a group")
+    ROSTER_TICKED = "roster.ticked", _("proposals of a list confirmed")
+    ROSTER_REFUSED = "roster.refused", _("list could not be used")
+    ROSTER_EMPTIED = "roster.emptied", _("contents of a list deleted")
     DRIFT_ADOPTED = "drift.adopted", _("change made outside adopted")
     DRIFT_IGNORED = "drift.ignored", _("change made outside ignored for now")
     DRIFT_REVERTED = "drift.reverted", _("revert of a change made outside previewed")

@@ -180,6 +180,11 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
+FILE_UPLOAD_HANDLERS = [
+    "membership.admin.uploads.Quota",
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+]
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000
 
 # --- Musterbook; read through membership/conf.py ----------------------------------------------------------------------
@@ -192,6 +197,9 @@ MUSTERBOOK = {
     "TYPE_NUMBER_ABOVE": env.int("TYPE_NUMBER_ABOVE", default=50),
     "SMALLEST_SHARE": env.float("SMALLEST_SHARE", default=0.5),
     "WORKER_SILENT_AFTER_S": env.float("WORKER_SILENT_AFTER_S", default=20),
+    "ROSTER_MAX_MB": env.int("ROSTER_MAX_MB", default=20),
+    "ROSTER_MAX_ROWS": env.int("ROSTER_MAX_ROWS", default=200_000),
+    "ROSTER_KEPT_DAYS": env.float("ROSTER_KEPT_DAYS", default=7),
 }
 
 # --- logs: ids and counts, no names, no tokens, no bodies -------------------------------------------------------------

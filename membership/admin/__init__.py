@@ -16,6 +16,7 @@ from membership.admin import (
     participant,
     person,
     proposal,
+    roster,
     user,
 )
 from membership.admin.base import PanelAdmin
@@ -31,6 +32,7 @@ __all__ = [
     "participant",
     "person",
     "proposal",
+    "roster",
     "user",
 ]
 

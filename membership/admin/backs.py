@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from django.db.models import Model
 from django.utils.translation import gettext as _
 
-from membership.models import Account, Bundle, Change, Group, Operation, Participant, Person, visible_to
+from membership.models import Account, Bundle, Change, Group, Operation, Participant, Person, Roster, visible_to
 from membership.templatetags import cells
 
 if TYPE_CHECKING:
@@ -84,6 +84,10 @@ def _of_way_back(about: About) -> Source:
     return Change, step
 
 
+def _of_roster(about: About) -> Source:
+    return Roster, about.get("roster")
+
+
 _SOURCES: Mapping[str, Callable[[About], Source]] = {
     "ids": _of_ids,
     "person": _of_person,
@@ -95,4 +99,5 @@ _SOURCES: Mapping[str, Callable[[About], Source]] = {
     "group": _of_group,
     "retry": _of_retry,
     "way_back": _of_way_back,
+    "roster": _of_roster,
 }

@@ -19,6 +19,7 @@ from membership.models import (
     LinkProposal,
     Participant,
     Person,
+    Roster,
     has_right,
 )
 from membership.templatetags import cells
@@ -45,6 +46,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     add(_("People"), cells.listing(Person), "person", Right.SEE)
     add(_("Bundles"), cells.listing(Bundle), "inventory_2", Right.SEE)
     add(_("Groups"), cells.listing(Group), "groups", Right.SEE)
+    add(_("Lists from files"), cells.listing(Roster), "upload_file", Right.ACT)
     add(_("Participants"), cells.listing(Participant), "group_add", Right.SEE)
     add(_("Accounts"), cells.listing(Account), "badge", Right.SEE)
     add(_("Proposals to link"), cells.listing(LinkProposal), "link", Right.SEE, **proposals)

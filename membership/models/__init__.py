@@ -10,6 +10,15 @@ from membership.models.operation import Operation
 from membership.models.participant import Drift, Participant, Presence
 from membership.models.person import Account, LinkProposal, Person
 from membership.models.reading import Reading
+from membership.models.roster import (
+    Roster,
+    RosterColumns,
+    RosterMode,
+    RosterPart,
+    RosterRow,
+    RosterState,
+    RowOutcome,
+)
 from membership.models.visibility import Reach, has_right, reached_ids, visible_to
 
 __all__ = [
@@ -37,6 +46,13 @@ __all__ = [
     "Presence",
     "Reach",
     "Reading",
+    "Roster",
+    "RosterColumns",
+    "RosterMode",
+    "RosterPart",
+    "RosterRow",
+    "RosterState",
+    "RowOutcome",
     "WorkerBeat",
     "has_right",
     "reached_ids",

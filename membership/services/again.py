@@ -23,6 +23,7 @@ from membership.services import (
     transfer,
     way_back,
 )
+from membership.services.rosters import planning
 from membership.services.shell import audited, need_right, need_visible, refuse
 from membership.vocab import ChangeKind, ChangeState, OperationState, Right, Verb
 
@@ -46,6 +47,7 @@ _FROM_SELECTION: Mapping[str, _Again] = {
     ChangeKind.MATRIX: matrix.again,
     ChangeKind.REVERT: outside.again,
     ChangeKind.WAY_BACK: way_back.again,
+    ChangeKind.ROSTER: planning.again,
 }
 """Kinds whose selection says all of it. Of the others the rows that were planned are planned again."""
 _FROM_ROWS: Mapping[str, _Again] = {
@@ -122,5 +124,5 @@ def _what(change: Change) -> dict[str, Any]:
     """What the first try was: its kind, and what its title says."""
     if change.kind == ChangeKind.RETRY:
         return {"kind": ChangeKind.REMOVAL.value, **change.selection.get("what", {})}
-    names = ("do", "wanted", "group", "label", "target", "bundle", "name", "edit", "system", "from")
+    names = ("do", "wanted", "mode", "group", "label", "target", "bundle", "name", "edit", "system", "from")
     return {"kind": change.kind, **{name: change.selection[name] for name in names if name in change.selection}}

@@ -63,6 +63,12 @@ SENTENCES: dict[AuditAction, Any] = {
     AuditAction.DRIFT_REVERTED: _("%(actor)s previewed a revert of what was changed outside in %(system)s%(drifts)s"),
     AuditAction.BUNDLE_SAVED: _("%(actor)s saved the bundle %(bundle)s"),
     AuditAction.BUNDLE_DELETED: _("%(actor)s deleted the bundle %(bundle)s"),
+    AuditAction.ROSTER_UPLOADED: _("%(actor)s uploaded a list for %(group)s of %(system)s"),
+    AuditAction.ROSTER_MAPPED: _("%(actor)s chose the columns of a list for %(system)s"),
+    AuditAction.ROSTER_MATCHED: _("A list of %(rows)s rows was held against %(group)s of %(system)s"),
+    AuditAction.ROSTER_TICKED: _("%(actor)s confirmed %(ticked)s proposals of a list for %(group)s"),
+    AuditAction.ROSTER_REFUSED: _("A list for %(group)s could not be used%(because)s"),
+    AuditAction.ROSTER_EMPTIED: _("The contents of a list for %(group)s were deleted"),
     AuditAction.USER_CREATED: _("%(actor)s created the panel user %(user_name)s%(role)s"),
     AuditAction.USER_EDITED: _("%(actor)s changed the rights of the panel user %(user_name)s%(role)s"),
     AuditAction.PASSWORD_SET: _("%(actor)s set the password of the panel user %(user_name)s"),
@@ -99,6 +105,7 @@ _WISHES = {
     ChangeKind.REVERT: _("undo what was changed outside for %(people)s in %(groups)s"),
     ChangeKind.WAY_BACK: _("put %(people)s back as before in %(groups)s"),
     ChangeKind.RETRY: _("try %(steps)s again"),
+    ChangeKind.ROSTER: _("bring %(people)s in %(groups)s in line with a list"),
     ChangeKind.GROUP: _("change %(groups)s"),
 }
 _DECISIONS = {

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from membership.models import Change
 from membership.services.inert import inert
@@ -226,6 +226,18 @@ def _of_way_back(change: Change, about: About) -> str:
     return _("Put back as before: %(person)s in %(group)s") % said
 
 
+def _of_roster(change: Change, about: About) -> str:
+    if not change.operations_count:
+        return _("Nothing to change")
+    said = {"people": people(change.people_count), "group": _where(change, about), "list": _name(about, "label")}
+    return str(_ROSTER_TITLES.get(about.get("mode", ""), _ROSTER_TITLES["exactly"])) % said
+
+
+_ROSTER_TITLES: Mapping[str, Any] = {
+    "add": gettext_lazy("Add %(people)s to %(group)s, as the list “%(list)s” says"),
+    "remove": gettext_lazy("Remove %(people)s from %(group)s, as the list “%(list)s” says"),
+    "exactly": gettext_lazy("Make %(group)s exactly the list “%(list)s”: %(people)s change"),
+}
 _TITLES: Mapping[ChangeKind, Callable[[Change, About], str]] = {
     ChangeKind.REMOVAL: _of_removal,
     ChangeKind.REMOVAL_EVERYWHERE: _of_removal_everywhere,
@@ -240,4 +252,5 @@ _TITLES: Mapping[ChangeKind, Callable[[Change, About], str]] = {
     ChangeKind.MATRIX: _of_matrix,
     ChangeKind.REVERT: _of_revert,
     ChangeKind.WAY_BACK: _of_way_back,
+    ChangeKind.ROSTER: _of_roster,
 }

@@ -12,7 +12,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from membership.models import Account, Connection, Group, Participant
+from membership.models import Account, Connection, Group, Participant, RosterState
 from membership.sentences import sentence
 from membership.services import inert
 from membership.vocab import ChangeState, ConnectionState, DriftKind, OperationState, ReadingState
@@ -42,6 +42,8 @@ VARIANTS: dict[str, str] = {
     ReadingState.COMPLETE: "good",
     ReadingState.INCOMPLETE: "warning",
     ReadingState.FAILED: "bad",
+    RosterState.COLUMNS: "warning",
+    RosterState.ASKING: "warning",
     DriftKind.JOINED: "good",
     DriftKind.LEFT: "warning",
     DriftKind.ALTERED: "info",

@@ -54,6 +54,11 @@ def moment(at: datetime | None, clock: str = "H:i") -> SafeString:
 
 
 @register.filter
+def moment_text(at: datetime) -> str:
+    return cells.moment_text(at)
+
+
+@register.filter
 def full_moment(at: datetime) -> str:
     return cells.full_moment(at)
 

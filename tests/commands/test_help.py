@@ -2,7 +2,7 @@ import pytest
 from django.core.management import load_command_class
 
 pytestmark = pytest.mark.pure
-COMMANDS = ("audit", "connect", "demo", "password", "rotate_secrets", "sandbox", "serve", "sync", "worker")
+COMMANDS = ("audit", "connect", "demo", "password", "roster", "rotate_secrets", "sandbox", "serve", "sync", "worker")
 
 
 @pytest.mark.parametrize("name", COMMANDS)
