@@ -8,14 +8,20 @@ from membership.models.group import Group
 from membership.models.operation import Operation
 from membership.models.participant import Drift, Participant, Presence
 from membership.models.person import Account, LinkProposal, Person
+from membership.models.proof import AnchorSink, AuditAnchor, AuditCheck, AuditCut, AuditSpan
 from membership.models.reading import Reading
 from membership.models.visibility import Reach, has_right, reached_ids, visible_to
 
 __all__ = [
     "Account",
+    "AnchorSink",
+    "AuditAnchor",
+    "AuditCheck",
+    "AuditCut",
     "AuditEntry",
     "AuditHead",
     "AuditPersonal",
+    "AuditSpan",
     "Bundle",
     "BundleItem",
     "Change",
