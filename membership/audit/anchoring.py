@@ -2,6 +2,7 @@
 
 import datetime as dt
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
@@ -63,7 +64,7 @@ def signed(row: AuditAnchor) -> anchors.Signed:
 
 def _make(
     last: AuditAnchor | None,
-    key: tuple[str, anchors.Ed25519PrivateKey],
+    key: tuple[str, Ed25519PrivateKey],
     now: dt.datetime,
     lost: tuple[int, int] | None,
 ) -> AuditAnchor | None:

@@ -102,7 +102,7 @@ def parse(line: str) -> Signed:
 
 def opened(signed: Signed, keys: PublicKeys) -> Anchor:
     """The anchor, its signature checked. Raises `BadAnchor`."""
-    anchor = _content(signed.text)
+    anchor = content(signed)
     key = keys.get(anchor.kid)
     if key is None:
         raise BadAnchor("unknown_key", anchor.kid)
@@ -113,9 +113,10 @@ def opened(signed: Signed, keys: PublicKeys) -> Anchor:
     return anchor
 
 
-def _content(text: str) -> Anchor:
+def content(signed: Signed) -> Anchor:
+    """What it says, believed. Raises `BadAnchor` where that cannot be read."""
     try:
-        found = json.loads(text)
+        found = json.loads(signed.text)
         if found["v"] != VERSION:
             raise BadAnchor("unreadable")
         lost = found.get("lost")
