@@ -138,6 +138,7 @@ class Reason(StrEnum):
     SYSTEM_NOT_WORKING = "system_not_working"
     BAD_VALUE = "bad_value"
     LAST_OWNER = "last_owner"
+    BEING_VERIFIED = "being_verified"
     AUDIT_UNAVAILABLE = "audit_unavailable"
 
 

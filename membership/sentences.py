@@ -128,6 +128,7 @@ REASONS: dict[Reason, Any] = {
     ),
     Reason.SYSTEM_NOT_WORKING: _("%(system)s is not working now (%(state)s), so this cannot be done."),
     Reason.BAD_VALUE: _("The value of %(key)s cannot be used: %(why)s"),
+    Reason.BEING_VERIFIED: _("The audit log is being verified already; wait until that has ended."),
     Reason.LAST_OWNER: _("Somebody has to stay who may manage users: this is the last active owner."),
     Reason.AUDIT_UNAVAILABLE: _("The audit log cannot be written, so nothing was done. Try again later."),
 }

@@ -12,7 +12,7 @@ from membership.errors import Reason
 from membership.models import Connection, Reading
 from membership.operations import retiring
 from membership.operations.worker import Worker
-from membership.services import anchor_sinks, drafts, link_proposals, sessions
+from membership.services import anchor_sinks, audit_checks, drafts, link_proposals, sessions
 from membership.services.refresh import request_refresh
 from membership.vocab import ReadingState
 
@@ -25,6 +25,7 @@ HOUSEKEEPING = (
     retiring.sweep,
     sessions.close_counts,
     anchor_sinks.anchor_log,
+    audit_checks.work,
 )
 """Done beside the lanes, about each half second; each says whether it did something."""
 

@@ -75,7 +75,7 @@ def _make(
         if grown:
             end, mac, _sealed = grown[-1]
             heads[chain] = (end, mac)
-            roots[chain] = (first, end, anchors.root(anchors.leaf(sealed) for _seq, _mac, sealed in grown))
+            roots[chain] = (first, end, anchors.Tree(anchors.leaf(sealed) for _seq, _mac, sealed in grown).root)
     if not roots and lost is None:
         return None
     anchor = anchors.Anchor(

@@ -142,34 +142,30 @@ def leaf(sealed: str) -> bytes:
     return hashlib.sha256(b"\0" + sealed.encode()).digest()
 
 
-def root(leaves: Iterable[bytes]) -> str:
-    """The root over at least one leaf, in hex."""
-    return _levels(list(leaves))[-1][0].hex()
+class Tree:
+    """The tree over at least one leaf."""
+
+    def __init__(self, leaves: Iterable[bytes]) -> None:
+        self._levels: list[Sequence[bytes]] = [list(leaves)]
+        while len(self._levels[-1]) > 1:
+            self._levels.append(_above(self._levels[-1]))
+
+    @property
+    def root(self) -> str:
+        return self._levels[-1][0].hex()
+
+    def path(self, index: int) -> list[str]:
+        """The way from a leaf up to the root: `L` or `R`, where the other one stands, and that one in hex."""
+        way = []
+        for level in self._levels[:-1]:
+            if index % 2:
+                way.append(f"L{level[index - 1].hex()}")
+            elif index + 1 < len(level):
+                way.append(f"R{level[index + 1].hex()}")
+            index //= 2
+        return way
 
 
-def paths(leaves: Sequence[bytes]) -> list[list[str]]:
-    """For each leaf the way up to the root: `L` or `R`, where the other one stands, and that one in hex."""
-    levels = _levels(leaves)
-    return [_path(levels, index) for index in range(len(leaves))]
-
-
-def _levels(leaves: Sequence[bytes]) -> list[Sequence[bytes]]:
-    levels = [leaves]
-    while len(levels[-1]) > 1:
-        below = levels[-1]
-        above = [
-            hashlib.sha256(b"\1" + below[place] + below[place + 1]).digest() for place in range(0, len(below) - 1, 2)
-        ]
-        levels.append([*above, below[-1]] if len(below) % 2 else above)
-    return levels
-
-
-def _path(levels: Sequence[Sequence[bytes]], index: int) -> list[str]:
-    way = []
-    for level in levels[:-1]:
-        if index % 2:
-            way.append(f"L{level[index - 1].hex()}")
-        elif index + 1 < len(level):
-            way.append(f"R{level[index + 1].hex()}")
-        index //= 2
-    return way
+def _above(below: Sequence[bytes]) -> list[bytes]:
+    found = [hashlib.sha256(b"\1" + below[place] + below[place + 1]).digest() for place in range(0, len(below) - 1, 2)]
+    return [*found, below[-1]] if len(below) % 2 else found

@@ -13,6 +13,7 @@ import django
 from django.db import connections, router
 
 from membership.audit import parts
+from membership.models import AuditEntry
 
 PAYS_FROM = 100_000
 """Entries; below that one process is done sooner."""
@@ -30,7 +31,7 @@ def checking(keys: dict[str, bytes], entries: int, processes: int | None = None)
         return
     # Spawned, not forked: a forked process would share the database's socket.
     context = multiprocessing.get_context("spawn")
-    ask = partial(_check, keys, router.db_for_read(parts.AuditEntry), _name_of_database())
+    ask = partial(_check, keys, router.db_for_read(AuditEntry), _name_of_database())
     # The first thing a new process runs may not import models: Django has to be set up before.
     with ProcessPoolExecutor(count, context, initializer=django.setup) as pool:
         try:
@@ -52,7 +53,7 @@ def _in_order(
 
 
 def _name_of_database() -> str:
-    return str(connections[router.db_for_read(parts.AuditEntry)].settings_dict["NAME"])
+    return str(connections[router.db_for_read(AuditEntry)].settings_dict["NAME"])
 
 
 def _check(keys: dict[str, bytes], alias: str, database: str, stretch: parts.Stretch) -> parts.Found:

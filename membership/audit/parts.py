@@ -4,7 +4,7 @@ Rows are read as the database has them, without models: what a model would conve
 """
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -78,11 +78,11 @@ def check(stretch: Stretch, keys: dict[str, bytes]) -> Found:
 
 
 def read(stretch: Stretch) -> Iterator[Row]:
-    conditions, values = ["e.chain = %s"], [stretch.chain]
+    conditions, values = ["e.chain = %s"], [stretch.chain]  # type: list[str], list[Any]
     for sign, bound in ((">=", stretch.first), ("<=", stretch.last)):
         if bound is not None:
             conditions.append(f"e.seq {sign} %s")
-            values.append(bound)  # type: ignore[arg-type]
+            values.append(bound)
     return _rows(" AND ".join(conditions), values)
 
 
@@ -90,7 +90,7 @@ def one(entry_id: int) -> Row | None:
     return next(_rows("e.id = %s", [entry_id]), None)
 
 
-def _rows(condition: str, values: Collection[Any]) -> Iterator[Row]:
+def _rows(condition: str, values: Sequence[Any]) -> Iterator[Row]:
     connection = connections[router.db_for_read(AuditEntry)]
     # Text in both cases: a value of a time's type would be converted, and lose what cannot be.
     at = "e.at || ''" if connection.vendor == "sqlite" else _AT_OF_POSTGRESQL

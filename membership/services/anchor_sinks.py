@@ -15,6 +15,7 @@ from typing import ClassVar
 
 from django.core.mail import EmailMessage
 from django.db import DatabaseError, connections
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -27,6 +28,7 @@ logger = logging.getLogger(__name__)
 AT_ONCE = 500
 TRY_AGAIN_AFTER = timedelta(seconds=30)
 COMMAND_TIMEOUT_S = 10
+FORGOTTEN_AFTER = timedelta(days=1)
 FILE, COMMAND, MAIL = "file", "command", "mail"
 
 
@@ -196,18 +198,17 @@ class Anchoring:
 
     state: str
     newest: AuditAnchor | None
-    sinks: list[AnchorSink]
+    failing: list[AnchorSink]
 
-    @property
-    def failing(self) -> list[AnchorSink]:
-        return [row for row in self.sinks if row.failing_since is not None]
+
+def failing() -> QuerySet[AnchorSink]:
+    """The sinks that do not get what they should. One that was not tried for a day is no longer used."""
+    return AnchorSink.objects.filter(tried_at__gte=timezone.now() - FORGOTTEN_AFTER).exclude(failing_since=None)
 
 
 def standing() -> Anchoring:
-    """For pages and monitoring; two queries. A sink that is no longer used is not told."""
+    """For monitoring and the command line; two queries."""
     if conf.anchor_key() is None:
         return Anchoring("off", None, [])
-    names = {COMMAND: bool(conf.anchor_command()), MAIL: bool(conf.anchor_mail_to())}
-    sinks = [row for row in AnchorSink.objects.order_by("name") if names.get(row.name, True)]
-    failing = any(row.failing_since for row in sinks)
-    return Anchoring("failing" if failing else "ok", AuditAnchor.objects.order_by("-n").first(), sinks)
+    rows = list(failing().order_by("name"))
+    return Anchoring("failing" if rows else "ok", AuditAnchor.objects.order_by("-n").first(), rows)

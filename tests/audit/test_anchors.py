@@ -90,14 +90,14 @@ def test_a_long_backlog_is_signed_piece_by_piece(write, anchored, monkeypatch):
 @pytest.mark.parametrize("count", [1, 2, 3, 7, 8, 9, 1000])
 def test_every_leaf_leads_to_the_root(count):
     leaves = [anchors.leaf(str(number)) for number in range(count)]
-    root = anchors.root(leaves)
-    for leaf, path in zip(leaves, anchors.paths(leaves), strict=True):
+    tree = anchors.Tree(leaves)
+    for index, leaf in enumerate(leaves):
         found = leaf
-        for step in path:
+        for step in tree.path(index):
             other = bytes.fromhex(step[1:])
             pair = other + found if step[0] == "L" else found + other
             found = hashlib.sha256(b"\1" + pair).digest()
-        assert found.hex() == root
+        assert found.hex() == tree.root
 
 
 def test_new_keys_sign_and_of_the_old_the_public_half_is_enough(write, anchored, settings):
