@@ -13,7 +13,7 @@ def test_the_log_says_that_nobody_verified_it_and_an_auditor_can(as_, auditor):
     assert "Nobody has verified this log yet." in client.get(LOG).content.decode()
     assert client.post(f"{LOG}verify/").status_code == 302
     page = client.get(LOG).content.decode()
-    assert "It waits for the worker; asked for by auditor." in page
+    assert "It waits for the worker; asked for by <bdi>auditor</bdi>." in page
     assert 'hx-trigger="every 2s"' in page
     AuditCheck.objects.update(beat_at=timezone.now(), done=1, total=3)
     assert "33 % so far" in client.get(LOG).content.decode()
@@ -23,7 +23,7 @@ def test_the_log_says_when_and_by_whom_it_was_verified_last(as_, auditor):
     audit_checks.verify_log()
     page = as_(auditor).get(LOG).content.decode()
     assert "The log is whole." in page
-    assert f"by {audit_checks.os_user()}" in page
+    assert f"by <bdi>{audit_checks.os_user()}</bdi>" in page
 
 
 def test_what_does_not_hold_is_told(as_, auditor):
