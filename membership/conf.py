@@ -2,10 +2,13 @@
 
 import base64
 import binascii
+import shlex
 from datetime import timedelta
 from functools import lru_cache
+from pathlib import Path
 
 from cryptography.fernet import Fernet, MultiFernet
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
@@ -100,3 +103,64 @@ def _decode_audit_keys(pairs: tuple[tuple[str, str], ...]) -> dict[str, bytes]:
 def audit_keys() -> dict[str, bytes]:
     """`{key id: key}` of the audit log's HMAC; the first one seals new entries."""
     return _decode_audit_keys(tuple(settings.AUDIT_KEYS.items()))
+
+
+PUBLIC = "public."
+"""Begins the text of a key of which only the public half is left: it verifies, and signs nothing."""
+
+
+@lru_cache(maxsize=4)
+def _decode_anchor_keys(
+    pairs: tuple[tuple[str, str], ...],
+) -> tuple[tuple[str, Ed25519PrivateKey] | None, dict[str, Ed25519PublicKey]]:
+    signing: tuple[str, Ed25519PrivateKey] | None = None
+    public: dict[str, Ed25519PublicKey] = {}
+    try:
+        for key_id, text in pairs:
+            raw = base64.urlsafe_b64decode(text.removeprefix(PUBLIC))
+            if text.startswith(PUBLIC):
+                public[key_id] = Ed25519PublicKey.from_public_bytes(raw)
+                continue
+            private = Ed25519PrivateKey.from_private_bytes(raw)
+            public[key_id] = private.public_key()
+            signing = signing or (key_id, private)
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            "ANCHOR_KEYS must be `id:key` pairs, each key 32 bytes in url-safe base64; the first one signs."
+        ) from error
+    return signing, public
+
+
+def anchor_key() -> tuple[str, Ed25519PrivateKey] | None:
+    """`(id, key)` that signs anchors of the audit log; None: none are made."""
+    return _decode_anchor_keys(tuple(settings.ANCHOR_KEYS.items()))[0]
+
+
+def anchor_public_keys() -> dict[str, Ed25519PublicKey]:
+    """`{key id: key}` of all keys that anchors may be signed with."""
+    return _decode_anchor_keys(tuple(settings.ANCHOR_KEYS.items()))[1]
+
+
+def anchor_file() -> Path:
+    """Where anchors are appended to, a line each."""
+    return Path(settings.MUSTERBOOK["ANCHOR_FILE"])
+
+
+def anchor_command() -> list[str]:
+    """The program, with its arguments, that takes new anchors as lines of its standard input; empty: none."""
+    return shlex.split(settings.MUSTERBOOK["ANCHOR_COMMAND"])
+
+
+def anchor_mail_to() -> list[str]:
+    """Addresses that the newest anchor is mailed to."""
+    return [address for address in settings.MUSTERBOOK["ANCHOR_MAIL_TO"] if address]
+
+
+def anchor_mail_every_s() -> float:
+    """Seconds between two such mails, at least."""
+    return float(settings.MUSTERBOOK["ANCHOR_MAIL_EVERY_S"])
+
+
+def archive_dir() -> Path:
+    """Where entries go that are cut off the audit log."""
+    return Path(settings.MUSTERBOOK["ARCHIVE_DIR"])

@@ -166,6 +166,7 @@ class Reason(StrEnum):
     PLACE_UNMATCHED = "place_unmatched"
 
     # The panel itself.
+    BEING_VERIFIED = "being_verified"
     AUDIT_UNAVAILABLE = "audit_unavailable"
     STORAGE_UNAVAILABLE = "storage_unavailable"
 

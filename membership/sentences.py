@@ -139,6 +139,7 @@ REASONS: dict[Reason, Any] = {
     ),
     Reason.SYSTEM_NOT_WORKING: _("%(system)s is not working now (%(state)s), so this cannot be done."),
     Reason.BAD_VALUE: _("The value of %(key)s cannot be used: %(why)s"),
+    Reason.BEING_VERIFIED: _("The audit log is being verified already; wait until that has ended."),
     Reason.LAST_OWNER: _("Somebody has to stay who may manage users: this is the last active owner."),
     # A list from a file cannot be used, or one of its rows is left out.
     Reason.ROSTER_TOO_LARGE: _("The file is larger than %(limit)s MB, so nothing of it is kept. Divide it first."),

@@ -363,6 +363,9 @@ class AuditAction(TextChoices):
     EXPORT_MADE = "export.made", _("list exported")
     COMMAND_RUN = "command.run", _("command run")
     LOG_VERIFIED = "log.verified", _("audit log verified")
+    VERIFICATION_REQUESTED = "log.verification_requested", _("verification asked for")
+    LOG_CUT = "log.cut", _("audit log cut")
+    DATABASE_RESTORED = "database.restored", _("database put back from a backup")
 
 
 class Chain(TextChoices):

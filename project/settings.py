@@ -39,6 +39,7 @@ def secret(name: str) -> str:
 SECRET_KEY = secret("SECRET_KEY")
 FIELD_KEYS = [key.strip() for key in secret("FIELD_KEYS").split(",") if key.strip()]
 AUDIT_KEYS = dict(pair.strip().split(":", 1) for pair in secret("AUDIT_KEYS").split(",") if ":" in pair)
+ANCHOR_KEYS = dict(pair.strip().split(":", 1) for pair in env.str("ANCHOR_KEYS", default="").split(",") if ":" in pair)
 
 # --- address ----------------------------------------------------------------------------------------------------------
 BIND = env.str("BIND", default="127.0.0.1")
@@ -166,6 +167,11 @@ AXES_DISABLE_ACCESS_LOG = True  # our audit log keeps the log-ins
 AXES_LOCKOUT_CALLABLE = "membership.admin.refusals.locked_out"
 LOGIN_URL = "admin:login"
 
+# --- mail: only the audit log's anchors are mailed --------------------------------------------------------------------
+vars().update(env.email_url("EMAIL_URL", default="smtp://localhost:25"))
+EMAIL_TIMEOUT = 10  # seconds
+DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default="musterbook@localhost")
+
 # --- words and times --------------------------------------------------------------------------------------------------
 LANGUAGE_CODE = env.str("LANGUAGE_CODE", default="en")
 LANGUAGES = [("en", _("English"))]
@@ -200,6 +206,11 @@ MUSTERBOOK = {
     "ROSTER_MAX_MB": env.int("ROSTER_MAX_MB", default=20),
     "ROSTER_MAX_ROWS": env.int("ROSTER_MAX_ROWS", default=200_000),
     "ROSTER_KEPT_DAYS": env.float("ROSTER_KEPT_DAYS", default=7),
+    "ANCHOR_FILE": env.str("ANCHOR_FILE", default="") or VAR_DIR / "anchors.jsonl",
+    "ANCHOR_COMMAND": env.str("ANCHOR_COMMAND", default=""),
+    "ANCHOR_MAIL_TO": env.list("ANCHOR_MAIL_TO", default=[]),
+    "ANCHOR_MAIL_EVERY_S": env.float("ANCHOR_MAIL_EVERY_S", default=60 * 60),
+    "ARCHIVE_DIR": env.str("ARCHIVE_DIR", default="") or VAR_DIR / "archive",
 }
 
 # --- logs: ids and counts, no names, no tokens, no bodies -------------------------------------------------------------

@@ -8,6 +8,7 @@ os.environ["ENV_FILE"] = os.devnull
 os.environ.setdefault("SECRET_KEY", "tests-only-" + "x" * 50)
 os.environ.setdefault("FIELD_KEYS", base64.urlsafe_b64encode(b"f" * 32).decode())
 os.environ.setdefault("AUDIT_KEYS", "t1:" + base64.urlsafe_b64encode(b"a" * 32).decode())
+os.environ.setdefault("ANCHOR_KEYS", "")  # tests of anchors name keys of their own
 os.environ.setdefault("VAR_DIR", str(Path(__file__).resolve().parent.parent / "var" / "tests"))
 
 from project.settings import *  # noqa: F403

@@ -29,6 +29,7 @@ ENV_TEMPLATE = """\
 SECRET_KEY={secret_key}
 FIELD_KEYS={field_key}
 AUDIT_KEYS=k1:{audit_key}
+ANCHOR_KEYS=a1:{anchor_key}
 """
 
 
@@ -140,7 +141,9 @@ def write_env(path: Path) -> None:
     """Write `.env` with fresh keys where there is none: whole or not at all, and for its owner alone."""
     if path.exists():
         return
-    text = ENV_TEMPLATE.format(secret_key=secrets.token_urlsafe(50), field_key=new_key(), audit_key=new_key())
+    text = ENV_TEMPLATE.format(
+        secret_key=secrets.token_urlsafe(50), field_key=new_key(), audit_key=new_key(), anchor_key=new_key()
+    )
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=".env-")  # mkstemp makes it mode 600
         with os.fdopen(handle, "w") as file:

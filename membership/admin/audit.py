@@ -6,22 +6,24 @@ from typing import Any
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.dateparse import parse_date
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST
 from unfold.views import ChangeList
 
 from membership.admin import filters
 from membership.admin.base import PanelAdmin
 from membership.admin.changelist import PanelChangeList
-from membership.admin.requests import Request, visible_systems
+from membership.admin.requests import Request, refuse, visible_systems
+from membership.errors import ChangeRefused
 from membership.models import Account, AuditEntry, Change, Connection, Group, Participant, Person
-from membership.services import audit_log
+from membership.services import audit_checks, audit_export, audit_log
 from membership.templatetags import cells
 from membership.vocab import AuditAction, Chain, Right
 
@@ -111,10 +113,33 @@ class AuditEntryAdmin(PanelAdmin):
         filters.identity(gettext_lazy("user"), "actor_id", "actor_id"),
         OfPerson,
     )
+    change_list_template = "membership/audit/list.html"
+    more_formats = {
+        "jsonl": (gettext_lazy("JSON Lines with proof"), audit_export.export_with_proof),
+        "csv-proof": (gettext_lazy("CSV with proof"), audit_export.export_with_proof),
+    }
     search_fields = ("pk",)
     search_help_text = gettext_lazy("Names, reasons; #12 for a number")
     ordering = ("-pk",)
     actions = ()
+
+    def own_urls(self, prefix: str) -> list[URLPattern]:
+        view = self.admin_site.admin_view(require_POST(self.verify))
+        return [path("verify/", view, name=f"{prefix}_verify")]
+
+    def changelist_view(self, request: Request, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        under_way, last_check = audit_checks.latest()
+        extra = {"check": under_way, "last_check": last_check, **(extra_context or {})}
+        return super().changelist_view(request, extra)
+
+    def verify(self, request: Request) -> HttpResponse:
+        try:
+            audit_checks.ask_check(actor=request.user)
+        except ChangeRefused as error:
+            refuse(request, error)
+        return HttpResponseRedirect(cells.listing(AuditEntry))
 
     def get_changelist(self, request: Request, **kwargs: Any) -> type[ChangeList]:
         return AuditChangeList

@@ -47,6 +47,8 @@ class PanelAdmin(ModelAdmin):  # type: ignore[misc]  # the theme is not typed
     search_help_text: ClassVar[Text] = gettext_lazy("Search")
     is_mirrored: ClassVar[bool] = False
     """Whether the list tells what remotes say, so that it must say how old that is."""
+    more_formats: ClassVar[Mapping[str, tuple[Text, exporting.Export]]] = {}
+    """Formats of a download beside the usual ones: `{value: (word, function)}`."""
     action_fields: ClassVar[str] = ""
     """Template of fields that the list's actions take, beside the buttons."""
     empty: ClassVar[Text] = gettext_lazy("There is nothing here yet.")

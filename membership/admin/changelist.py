@@ -49,7 +49,8 @@ class PanelChangeList(ChangeList):  # type: ignore[misc]  # the theme is not typ
     def get_results(self, request: Request) -> None:
         super().get_results(request)
         self.shown_page = self.paginator.get_page(self.page_num)
-        self.exports = FORMATS if columns_of(self.model_admin) else ()
+        more = [(value, word) for value, (word, _export) in self.model_admin.more_formats.items()]
+        self.exports = (*more, *FORMATS) if columns_of(self.model_admin) else ()
         rare = [spec for spec in self.filter_specs if spec.is_rare and spec.kind != "identity"]
         self.has_rare_filters, self.rare_is_active = bool(rare), any(spec.value() for spec in rare)
         self.chips = list(self._chips(request))

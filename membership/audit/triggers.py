@@ -2,6 +2,9 @@
 
 On SQLite `INSERT OR REPLACE` deletes without asking a trigger unless `recursive_triggers` is on: the settings turn it
 on for every connection of ours.
+
+Entries may be deleted in one case: while a cut of their chain that covers them is being made (`audit/cutting.py`). A
+row that says so cannot be committed, so the door closes with the transaction that opened it.
 """
 
 from typing import NamedTuple
@@ -9,11 +12,14 @@ from typing import NamedTuple
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from membership.models import AuditEntry, AuditHead, AuditPersonal
+from membership.models import AuditAnchor, AuditCut, AuditEntry, AuditHead, AuditPersonal, AuditSpan
 
 ENTRIES = AuditEntry._meta.db_table
 PERSONAL = AuditPersonal._meta.db_table
 HEADS = AuditHead._meta.db_table
+ANCHORS = AuditAnchor._meta.db_table
+SPANS = AuditSpan._meta.db_table
+CUTS = AuditCut._meta.db_table
 
 
 class Rule(NamedTuple):
@@ -28,7 +34,13 @@ class Rule(NamedTuple):
 
 ROW_RULES = (
     Rule("musterbook_entry_update", ENTRIES, "UPDATE", "audit entries are never changed"),
-    Rule("musterbook_entry_delete", ENTRIES, "DELETE", "audit entries are never deleted"),
+    Rule(
+        "musterbook_entry_delete",
+        ENTRIES,
+        "DELETE",
+        "audit entries are never deleted",
+        unless=f'EXISTS (SELECT 1 FROM "{CUTS}" WHERE chain = OLD.chain AND seq >= OLD.seq AND cutting_id IS NOT NULL)',  # noqa: S608 - our own name
+    ),
     Rule("musterbook_personal_update", PERSONAL, "UPDATE", "personal parts of audit entries are never changed"),
     Rule(
         "musterbook_head_update",
@@ -38,6 +50,19 @@ ROW_RULES = (
         unless="NEW.id = OLD.id AND NEW.chain = OLD.chain AND NEW.seq > OLD.seq",
     ),
     Rule("musterbook_head_delete", HEADS, "DELETE", "the head of an audit chain is never deleted"),
+    Rule("musterbook_anchor_update", ANCHORS, "UPDATE", "anchors of the audit log are never changed"),
+    Rule("musterbook_anchor_delete", ANCHORS, "DELETE", "anchors of the audit log are never deleted"),
+    Rule("musterbook_span_update", SPANS, "UPDATE", "anchors of the audit log are never changed"),
+    Rule("musterbook_span_delete", SPANS, "DELETE", "anchors of the audit log are never deleted"),
+    Rule(
+        "musterbook_cut_update",
+        CUTS,
+        "UPDATE",
+        "the cut of an audit chain only moves forward",
+        unless="NEW.id = OLD.id AND NEW.chain = OLD.chain"
+        " AND (NEW.seq > OLD.seq OR (NEW.seq = OLD.seq AND NEW.mac = OLD.mac))",
+    ),
+    Rule("musterbook_cut_delete", CUTS, "DELETE", "the cut of an audit chain is never deleted"),
 )
 SQLITE_RULES = (
     # A personal part may be deleted, so REPLACE would pass as a deletion and an insert.
@@ -51,7 +76,14 @@ SQLITE_RULES = (
 )
 TRUNCATE_RULES = tuple(
     Rule(f"musterbook_{word}_truncate", table, "TRUNCATE", "the audit log is never emptied")
-    for word, table in (("entry", ENTRIES), ("personal", PERSONAL), ("head", HEADS))
+    for word, table in (
+        ("entry", ENTRIES),
+        ("personal", PERSONAL),
+        ("head", HEADS),
+        ("anchor", ANCHORS),
+        ("span", SPANS),
+        ("cut", CUTS),
+    )
 )
 
 
@@ -89,7 +121,14 @@ def missing(using: str = DEFAULT_DB_ALIAS) -> list[str]:
 def tables_exist(using: str = DEFAULT_DB_ALIAS) -> bool:
     """False before the first migrate."""
     with connections[using].cursor() as cursor:
-        return set(connections[using].introspection.table_names(cursor)) >= {ENTRIES, PERSONAL, HEADS}
+        return set(connections[using].introspection.table_names(cursor)) >= {
+            ENTRIES,
+            PERSONAL,
+            HEADS,
+            ANCHORS,
+            SPANS,
+            CUTS,
+        }
 
 
 def replaces_meet_triggers(using: str = DEFAULT_DB_ALIAS) -> bool:
@@ -118,7 +157,8 @@ def _sqlite(rule: Rule) -> Trigger:
 
 def _postgresql(rule: Rule) -> Trigger:
     per = "STATEMENT" if rule.event == "TRUNCATE" else "ROW"
-    unless = f"IF {rule.unless} THEN RETURN NEW; END IF; " if rule.unless else ""
+    row = "OLD" if rule.event == "DELETE" else "NEW"  # NEW is null in a deletion, and null skips it silently
+    unless = f"IF {rule.unless} THEN RETURN {row}; END IF; " if rule.unless else ""
     body = f"BEGIN {unless}RAISE EXCEPTION '{rule.says}' USING ERRCODE = 'integrity_constraint_violation'; END"
     statements = [
         f'CREATE OR REPLACE FUNCTION "{rule.name}"() RETURNS trigger LANGUAGE plpgsql AS $body${body}$body$',

@@ -1,24 +1,20 @@
-"""Reads the whole log and says what does not hold. Memory stays flat, however long the log is."""
+"""Reads the whole log and says what does not hold. Memory stays flat, however long the log is.
 
-import datetime as dt
-import hmac
-import json
+Stretches of each chain are checked by themselves (`parts.py`), by several processes where there are many, and joined
+here; then they are held against what the anchors say (`witness.py`).
+"""
+
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
-from itertools import islice
-from typing import Any
+from itertools import pairwise
 
+from django.db.models import Max
 from django.utils.translation import gettext as _
 
 from membership import conf
-from membership.audit import chain as chains
-from membership.audit import triggers
+from membership.audit import cuts, parallel, parts, triggers, witness
 from membership.models import AuditEntry, AuditHead, AuditPersonal
-
-_CHUNK = 2000
-_SEALED_KEYS = frozenset(
-    {"v", "chain", "seq", "prev", "at", "kid", "action", "actor", "refs", "outcome", "data", "personal"}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +38,8 @@ class ChainReport:
     erased: int = 0
     fault: Fault | None = None
     """The first one: what follows a break proves nothing."""
+    begins_after: int = 0
+    """Entries up to this one were cut off and put into an archive, or were not looked at."""
 
 
 @dataclass(slots=True)
@@ -49,6 +47,10 @@ class Report:
     chains: list[ChainReport] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     """Everything found: the first fault of every chain, then what concerns no single chain."""
+    anchors: int = 0
+    anchored_at: str = ""
+    """When the newest anchor was made; empty: there is none."""
+    notes: list[str] = field(default_factory=list)
 
     @property
     def entries(self) -> int:
@@ -63,16 +65,20 @@ class Report:
         return not self.faults
 
 
-def verify(*, progress: Callable[[int], None] | None = None) -> Report:
-    """Check every entry of every chain. The log may grow meanwhile."""
+def verify(
+    *, progress: Callable[[int], None] | None = None, since: int | None = None, processes: int | None = None
+) -> Report:
+    """Check every entry of every chain, and every anchor. The log may grow meanwhile.
+
+    `since`: only what came after that anchor, and that the entries which it names are those that are there.
+    `processes`: how many check at once; without, as many as there are processors where it pays.
+    """
     report = Report()
-    walk = _Walk(report, conf.audit_keys())
-    for count, (row, part) in enumerate(_rows(), start=1):
-        walk.step(row, part)
-        if progress is not None and count % 10_000 == 0:
-            progress(count)
-    walk.end()
-    report.faults = [chain.fault for chain in report.chains if chain.fault is not None]
+    with closing(witness.listen(since=since)) as heard:
+        _walk(report, heard, progress, processes)
+        report.faults = [chain.fault for chain in report.chains if chain.fault is not None]
+        report.faults += [Fault("anchors", None, None, says) for says in heard.faults]
+        report.anchors, report.anchored_at, report.notes = heard.count, heard.last_at, heard.notes
     report.faults += _lone_personal_parts()
     for name in triggers.missing():
         says = _("The trigger %(name)s is missing, altered or switched off.") % {"name": name}
@@ -80,148 +86,160 @@ def verify(*, progress: Callable[[int], None] | None = None) -> Report:
     return report
 
 
-def _rows() -> Iterator[tuple[AuditEntry, AuditPersonal | None]]:
-    """Every entry in the order of its chain, with its personal part."""
-    rows = AuditEntry.objects.order_by("chain", "seq", "pk").iterator(chunk_size=_CHUNK)
-    while chunk := list(islice(rows, _CHUNK)):
-        parts = AuditPersonal.objects.in_bulk([row.pk for row in chunk])
-        for row in chunk:
-            yield row, parts.get(row.pk)
+def total() -> int:
+    """About how many entries there are to check."""
+    return sum(AuditHead.objects.values_list("seq", flat=True))
 
 
-class _Walk:
-    """Goes along the chains, entry by entry.
+def _walk(
+    report: Report, heard: witness.Witness, progress: Callable[[int], None] | None, processes: int | None
+) -> None:
+    # Heads are read before the entries and again after each chain, so that entries written meanwhile are no fault: the
+    # entry that the earlier head names must be there, and the later head must not be behind.
+    heads = {head.chain: head for head in AuditHead.objects.all()}
+    ends = dict(AuditEntry.objects.order_by().values("chain").annotate(last=Max("seq")).values_list("chain", "last"))
+    cut = cuts.believed(conf.audit_keys())
+    names = sorted({*heads, *ends, *heard.chains(), *cut.known})
+    joiners = {name: _Joiner(name, heads.get(name), cut.known.get(name), heard) for name in names}
+    stretches = (stretch for name in names for stretch in joiners[name].stretches(ends.get(name)))
+    done = 0
+    with parallel.checking(conf.audit_keys(), sum(ends.values()) if _countable(ends) else 0, processes) as check:
+        for stretch, found in check(stretches):
+            joiners[stretch.chain].join(found)
+            done += found.entries
+            if progress is not None and found.entries:
+                progress(done)
+    report.chains = [joiners[name].end() for name in names]
+    for name, says in cut.faults.items():
+        chain = joiners[name].report
+        chain.fault = chain.fault or Fault(name, None, None, says)
 
-    Heads are read before the entries and again after each chain, so that entries written meanwhile are no fault: the
-    entry that the earlier head names must be there, and the later head must not be behind.
-    """
 
-    def __init__(self, report: Report, keys: dict[str, bytes]) -> None:
-        self.report = report
-        self.keys = keys
-        self.heads = {head.chain: head for head in AuditHead.objects.all()}
-        self.chain: ChainReport | None = None
-        self.head: AuditHead | None = None
-        self.seq = 0
-        self.mac = ""
-        self.mac_at_head = ""
+def _countable(ends: dict[str, int]) -> bool:
+    return all(isinstance(last, int) for last in ends.values())
 
-    def step(self, row: AuditEntry, part: AuditPersonal | None) -> None:
-        chain = self.chain
-        if chain is None or chain.chain != row.chain:
-            self._end_chain()
-            chain = self._begin_chain(row.chain)
-        chain.entries += 1
-        sealed = _opened(row.sealed)
-        if part is None and sealed.get("personal"):
-            chain.erased += 1
-        if chain.fault is None:
-            says = self._place(row, sealed) or _entry_fault(row, sealed, part, self.keys)
+
+class _Joiner:
+    """Joins the stretches of one chain, in order."""
+
+    def __init__(self, name: str, head: AuditHead | None, cut: cuts.Cut | None, heard: witness.Witness) -> None:
+        self.report = ChainReport(name)
+        self._head, self._cut, self._heard = head, cut, heard
+        self._start: tuple[int, str] | None = heard.starts.get(name)
+        if self._start and cut and self._start[0] <= cut.seq:
+            self._start = None
+        self._seq, self._mac = (cut.seq, cut.mac) if cut else (0, "")
+        self._named: tuple[int, int] | None = None
+        self._began = False
+
+    def stretches(self, last: int | None) -> Iterator[parts.Stretch]:
+        """Where to look. The first and the last are open: numbers that cannot be are looked at, too."""
+        first = self._start[0] if self._start else None
+        low = (first or 1) - 1
+        bounds: list[int | None] = [first]
+        if isinstance(last, int):
+            bounds += range(low + parts.SIZE + 1, last + 1, parts.SIZE)
+        bounds.append(None)
+        for begin, end in pairwise(bounds):
+            until = None if end is None else end - 1
+            wanted = {seq for seq, _mac, _n in self._heard.heads(self.report.chain, begin, until)}
+            wanted |= {row.seq for row in (self._head, self._cut) if row is not None}
+            yield parts.Stretch(self.report.chain, begin, until, frozenset(wanted))
+
+    def join(self, found: parts.Found) -> None:
+        report = self.report
+        report.entries += found.entries
+        report.erased += found.erased
+        if not found.entries or report.fault is not None:
+            return
+        if not self._began:
+            self._begin(found)
+        self._continue(found)
+
+    def _begin(self, found: parts.Found) -> None:
+        self._began = True
+        if self._start is not None:
+            self._seq, self._mac = self._start[0] - 1, found.first_prev  # what it follows was checked before
+        elif self._cut is not None and found.first_seq <= self._cut.seq:
+            self._seq, self._mac = found.first_seq - 1, found.first_prev  # still being cut off
+        self.report.begins_after = self._seq
+
+    def _continue(self, found: parts.Found) -> None:
+        says = ""
+        if found.first_seq <= self._seq:
+            says = _("there are two entries of this number.")
+        elif found.first_seq != self._seq + 1:
+            missing = parts.numbers(self._seq + 1, found.first_seq - 1)
+            says = _("missing before it: %(which)s.") % {"which": missing}
+        elif found.first_prev != self._mac and not (found.fault and found.fault[1] == found.first_id):
+            says = _("it does not continue the entry before it.")
+        if says:
+            self._fault(found.first_seq, found.first_id, says)
+            return
+        if found.fault is not None:
+            seq, entry_id, says = found.fault
+            self._hold_against(found, before=seq)
+            self._fault(seq, entry_id, says)
+            return
+        self._hold_against(found)
+        self._seq, self._mac = found.last_seq, found.last_mac
+
+    def _hold_against(self, found: parts.Found, before: int | None = None) -> None:
+        """Whether the entries are those that head, cut and anchors name."""
+        last = found.last_seq if before is None else before - 1
+        if self._cut is not None and self._cut.seq in found.macs and found.macs[self._cut.seq] != self._cut.mac:
+            self._fault(self._cut.seq, None, _("it is not the entry at which the chain was cut."))
+        for seq, mac, n in self._heard.heads(self.report.chain, found.first_seq, last):
+            if found.macs.get(seq) != mac:
+                begin = self._named[0] + 1 if self._named else 1
+                says = _("anchor %(n)d names another one: what it covers was written anew by somebody with the key.")
+                self._fault(begin, None, f"{parts.numbers(begin, seq)}: {says % {'n': n}}")
+                return
+            self._named = (seq, n)
+        head = self._head
+        if head is not None and head.seq <= last and found.macs.get(head.seq, head.mac) != head.mac:
+            self._fault(None, None, _("its head does not fit entry %(seq)d.") % {"seq": head.seq})
+
+    def end(self) -> ChainReport:
+        report = self.report
+        if report.fault is None:
+            says = self._end()
             if says:
-                chain.fault = Fault(row.chain, row.seq, row.pk, says)
-        self.seq, self.mac = row.seq, row.mac
-        if self.head is not None and self.head.seq == row.seq:
-            self.mac_at_head = row.mac
+                self._fault(None, None, says)
+        return report
 
-    def _begin_chain(self, name: str) -> ChainReport:
-        self.chain = ChainReport(name)
-        self.report.chains.append(self.chain)
-        self.head = self.heads.pop(name, None)
-        self.seq, self.mac, self.mac_at_head = 0, "", ""
-        return self.chain
-
-    def _place(self, row: AuditEntry, sealed: dict[str, Any]) -> str:
-        """What is wrong with where the entry stands."""
-        if row.seq <= self.seq:
-            return _("there are two entries of this number.")
-        if row.seq != self.seq + 1:
-            return _("missing before it: %(which)s.") % {"which": _numbers(self.seq + 1, row.seq - 1)}
-        if sealed and sealed.get("prev") != self.mac:
-            return _("it does not continue the entry before it.")
+    def _end(self) -> str:
+        name = self.report.chain
+        named = self._heard.last_seq(name)
+        if not self._began and self._cut is not None:
+            self.report.begins_after = self._cut.seq
+        now = AuditHead.objects.filter(chain=name).first()
+        if self._head is not None and self._head.seq > self._seq:
+            return _("missing at its end: %(which)s.") % {"which": parts.numbers(self._seq + 1, self._head.seq)}
+        if named > self._seq:
+            which = parts.numbers(self._seq + 1, named)
+            n = next(n for seq, _mac, n in self._heard.heads(name, self._seq + 1) if seq > self._seq)
+            says = _("missing at its end: %(which)s; anchor %(n)d names them.")
+            return says % {"which": which, "n": n}
+        if now is None:
+            return _("the chain has entries and no head.") if self._seq else ""
+        if now.seq < self._seq or (now.seq == self._seq and now.mac != self._mac):
+            return _("it ends with entry %(seq)d, but its head says otherwise.") % {"seq": self._seq}
+        if self._cut is not None:
+            for seq, mac, _n in self._heard.heads(name, self._cut.seq, self._cut.seq):
+                if seq == self._cut.seq and mac != self._cut.mac:
+                    return _("it is not cut where its anchor says.")
         return ""
 
-    def _end_chain(self) -> None:
-        if self.chain is None or self.chain.fault is not None:
-            return
-        now = AuditHead.objects.filter(chain=self.chain.chain).first()
-        says = ""
-        if now is None:
-            says = _("the chain has entries and no head.")
-        elif self.head is not None and self.head.seq > self.seq:
-            says = _("missing at its end: %(which)s.") % {"which": _numbers(self.seq + 1, self.head.seq)}
-        elif now.seq < self.seq or (now.seq == self.seq and now.mac != self.mac):
-            says = _("it ends with entry %(seq)d, but its head says otherwise.") % {"seq": self.seq}
-        elif self.head is not None and self.head.mac != self.mac_at_head:
-            says = _("its head does not fit entry %(seq)d.") % {"seq": self.head.seq}
-        if says:
-            self.chain.fault = Fault(self.chain.chain, None, None, says)
-
-    def end(self) -> None:
-        self._end_chain()
-        for head in self.heads.values():
-            fault = None
-            if head.seq:
-                says = _("missing: %(which)s.") % {"which": _numbers(1, head.seq)}
-                fault = Fault(head.chain, None, None, says)
-            self.report.chains.append(ChainReport(head.chain, fault=fault))
+    def _fault(self, seq: int | None, entry_id: int | None, says: str) -> None:
+        if self.report.fault is None:
+            self.report.fault = Fault(self.report.chain, seq, entry_id, says)
 
 
-def _numbers(first: int, last: int) -> str:
-    if first == last:
-        return _("entry %(seq)d") % {"seq": first}
-    return _("entries %(first)d to %(last)d") % {"first": first, "last": last}
-
-
-def fault_of(row: AuditEntry, part: AuditPersonal | None) -> str:
+def fault_of(entry: AuditEntry) -> str:
     """What is wrong with one entry by itself, in words; empty when nothing is."""
-    return _entry_fault(row, _opened(row.sealed), part, conf.audit_keys())
-
-
-def _entry_fault(row: AuditEntry, sealed: dict[str, Any], part: AuditPersonal | None, keys: dict[str, bytes]) -> str:
-    if not sealed.keys() >= _SEALED_KEYS or not isinstance(sealed["refs"], dict):
-        return _("its sealed part cannot be read.")
-    key = keys.get(str(sealed["kid"]))
-    if key is None:
-        return _("it was sealed with the key “%(key)s”, which is not in AUDIT_KEYS.") % {"key": sealed["kid"]}
-    if not hmac.compare_digest(chains.mac(key, row.sealed), row.mac.encode("ascii", "replace").decode()):
-        return _("its seal does not fit: it was altered, or sealed without the key.")
-    for name, value in _columns(row).items():
-        if value != _sealed_value(sealed, name):
-            return _("its column “%(name)s” was altered.") % {"name": name}
-    if part is not None and not _fits(part, sealed["personal"]):
-        return _("its personal part was altered.")
-    return ""
-
-
-def _fits(part: AuditPersonal, committed: str | None) -> bool:
-    try:
-        return committed is not None and chains.commitment(part.salt, part.data, part.text) == committed
-    except ValueError:
-        return False
-
-
-def _columns(row: AuditEntry) -> dict[str, Any]:
-    """What lists and filters read, as the sealed part has it."""
-    columns: dict[str, Any] = {f"{name}_id": getattr(row, f"{name}_id") for name in chains.REFS}
-    columns |= {"chain": row.chain, "seq": row.seq, "action": row.action, "outcome": row.outcome}
-    columns |= {"actor_id": row.actor_id, "at": chains.stamp(row.at) if isinstance(row.at, dt.datetime) else None}
-    return columns
-
-
-def _sealed_value(sealed: dict[str, Any], column: str) -> Any:
-    if column == "actor_id":
-        return sealed["actor"]
-    if column.endswith("_id"):
-        return sealed["refs"].get(column.removesuffix("_id"))
-    return sealed[column]
-
-
-def _opened(sealed: str) -> dict[str, Any]:
-    try:
-        opened = json.loads(sealed)
-    except (ValueError, RecursionError):
-        return {}
-    return opened if isinstance(opened, dict) else {}
+    row = parts.one(entry.pk)
+    return parts.fault(entry.chain, row, parts.opened_row(row), conf.audit_keys()) if row is not None else ""
 
 
 def _lone_personal_parts() -> list[Fault]:

@@ -9,6 +9,7 @@ from membership.models.guard import Decision, Finding, GuardRule, PendingPlan
 from membership.models.operation import Operation
 from membership.models.participant import Drift, Participant, Presence
 from membership.models.person import Account, LinkProposal, Person
+from membership.models.proof import AnchorSink, AuditAnchor, AuditCheck, AuditCut, AuditSpan
 from membership.models.reading import Reading
 from membership.models.roster import (
     Roster,
@@ -23,9 +24,14 @@ from membership.models.visibility import Reach, has_right, reached_ids, visible_
 
 __all__ = [
     "Account",
+    "AnchorSink",
+    "AuditAnchor",
+    "AuditCheck",
+    "AuditCut",
     "AuditEntry",
     "AuditHead",
     "AuditPersonal",
+    "AuditSpan",
     "Bundle",
     "BundleItem",
     "Change",

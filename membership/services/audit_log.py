@@ -183,7 +183,7 @@ def detail(entry_id: int, user: Viewer) -> Detail:
         facts=_opened(row.sealed).get("data") or {},
         sealed=row.sealed,
         mac=row.mac,
-        fault=verify.fault_of(row, part),
+        fault=verify.fault_of(row),
     )
 
 

@@ -1,30 +1,13 @@
-"""Whether the audit log holds, for the command line."""
+"""Protects the audit log, and makes and names its anchors, for the command line."""
 
-from collections.abc import Callable
+import base64
 
 from django.db import transaction
 
-from membership.audit import record, triggers, verify
+from membership import conf
+from membership.audit import anchoring, record, triggers
+from membership.services import anchor_sinks
 from membership.vocab import AuditAction, Chain
-
-
-def verify_log(*, progress: Callable[[int], None] | None = None) -> verify.Report:
-    """Check the whole log, and record that it was checked and what came out."""
-    report = verify.verify(progress=progress)
-    entry = record.Entry(
-        AuditAction.LOG_VERIFIED,
-        outcome="whole" if report.is_whole else "broken",
-        data={
-            "entries": report.entries,
-            "erased": report.erased,
-            "chains": len(report.chains),
-            "faults": len(report.faults),
-            "first_bad": next((fault.entry_id for fault in report.faults if fault.entry_id is not None), None),
-        },
-    )
-    with transaction.atomic():
-        record.write(Chain.PANEL, [entry])
-    return report
 
 
 def protect_log() -> list[str]:
@@ -35,3 +18,18 @@ def protect_log() -> list[str]:
         entry = record.Entry(AuditAction.COMMAND_RUN, data={"what": "audit protect", "missing": missing})
         record.write(Chain.PANEL, [entry])
     return missing
+
+
+def anchor_now() -> tuple[int, bool]:
+    """Bring everything that was written under an anchor and send it: the newest number, and whether all got it."""
+    anchoring.catch_up()
+    newest = anchor_sinks.standing().newest
+    return (newest.n if newest else 0), anchor_sinks.send()
+
+
+def public_keys() -> dict[str, str]:
+    """`{key id: public half}` of ANCHOR_KEYS, as that setting and the stand-alone script take them."""
+    return {
+        key_id: base64.urlsafe_b64encode(key.public_bytes_raw()).decode()
+        for key_id, key in conf.anchor_public_keys().items()
+    }

@@ -82,6 +82,9 @@ SENTENCES: dict[AuditAction, Any] = {
     AuditAction.EXPORT_MADE: _("%(actor)s exported a list (%(what)s): %(rows)s rows"),
     AuditAction.COMMAND_RUN: _("%(actor)s ran the command %(what)s"),
     AuditAction.LOG_VERIFIED: _("The audit log was verified: %(entries)s entries, %(verdict)s"),
+    AuditAction.VERIFICATION_REQUESTED: _("%(actor)s asked to verify the audit log"),
+    AuditAction.LOG_CUT: _("%(actor)s cut %(count)s old entries off the audit log into an archive"),
+    AuditAction.DATABASE_RESTORED: _("%(actor)s put the database back from a backup made %(made_at)s"),
 }
 
 _DEEDS = {
@@ -118,7 +121,9 @@ _COMMAND_LINE = frozenset(
         AuditAction.COMMAND_RUN,
         AuditAction.CONNECTION_CREATED,
         AuditAction.CONNECTION_EDITED,
+        AuditAction.DATABASE_RESTORED,
         AuditAction.EXPORT_MADE,
+        AuditAction.LOG_CUT,
         AuditAction.PASSWORD_SET,
         AuditAction.SECRETS_ROTATED,
         AuditAction.USER_CREATED,

@@ -11,11 +11,12 @@ from django.utils import timezone
 from membership import conf
 from membership.audit import triggers
 from membership.models import WorkerBeat
+from membership.services import anchor_sinks
 
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """`ready` says whether requests can be served; the worker's state is told beside it."""
+    """`ready` says whether requests can be served; how worker and anchors are is told beside it."""
 
     ready: bool
     checks: dict[str, str]
@@ -47,13 +48,20 @@ def is_worker_silent() -> bool:
 
 
 def readiness() -> Readiness:
-    """Looks at database, migrations, the log's triggers, and the worker. Never raises."""
-    checks = {"database": "ok", "migrations": "unknown", "audit_log": "unknown", "worker": "unknown"}
+    """Looks at database, migrations, the log's triggers, the worker, and where anchors go. Never raises."""
+    checks = {
+        "database": "ok",
+        "migrations": "unknown",
+        "audit_log": "unknown",
+        "worker": "unknown",
+        "anchors": "unknown",
+    }
     try:
         checks["migrations"] = "ok" if _is_migrated() else "not applied"
         if checks["migrations"] == "ok":
             checks["audit_log"] = "ok" if not triggers.missing() else "not guarded"
             checks["worker"] = _worker()
+            checks["anchors"] = anchor_sinks.standing().state
     except DatabaseError:
         checks["database"] = "does not answer"
     ready = all(checks[name] == "ok" for name in ("database", "migrations", "audit_log"))

@@ -41,7 +41,7 @@ from membership.models import (
     has_right,
     visible_to,
 )
-from membership.services import linking, outside
+from membership.services import anchor_sinks, linking, outside
 from membership.services.activity import Activity, activity
 from membership.vocab import ChangeKind, ChangeState, ConnectionState, DriftKind, OperationState, Right
 
@@ -76,6 +76,8 @@ class Badges:
     joined: int = 0
     left: int = 0
     proposals: int = 0
+    anchor_problem: str = ""
+    """Why anchors of the audit log do not get where they should; empty: they do."""
 
 
 def badges(user: "User") -> Badges:
@@ -96,8 +98,9 @@ def badges(user: "User") -> Badges:
             stopped=_count(visible_to(Connection.objects.filter(state=ConnectionState.PAUSED), user)),
             seen_at=Subquery(beats.values("at")[:1]),
             trouble=Subquery(beats.filter(at__gt=silent_since).exclude(trouble="").values("trouble")[:1]),
+            anchor_problem=Subquery(anchor_sinks.failing().values("problem")[:1]),
         )
-        .values("waiting", "drifts", "joined", "left", "proposals", "stopped", "seen_at", "trouble")
+        .values("waiting", "drifts", "joined", "left", "proposals", "stopped", "seen_at", "trouble", "anchor_problem")
         .get()
     )
     seen_at = row["seen_at"]
@@ -111,6 +114,7 @@ def badges(user: "User") -> Badges:
         joined=row["joined"],
         left=row["left"],
         proposals=row["proposals"],
+        anchor_problem=row["anchor_problem"] or "",
     )
 
 
@@ -180,6 +184,7 @@ class Overview:
     joined: int
     left: int
     proposals: int
+    anchor_problem: str
     activity: Activity
 
 
@@ -197,6 +202,7 @@ def overview(user: "User", known: Badges | None = None) -> Overview:
         joined=counts.joined,
         left=counts.left,
         proposals=counts.proposals,
+        anchor_problem=counts.anchor_problem if has_right(user, Right.READ_AUDIT) else "",
         activity=activity(user, now),
     )
 

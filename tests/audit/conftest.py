@@ -1,6 +1,11 @@
+import base64
+from types import SimpleNamespace
+
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.db import connection, transaction
 
+from membership import conf
 from membership.audit import record, triggers
 from membership.models import AuditEntry, AuditHead
 from membership.vocab import AuditAction
@@ -51,3 +56,20 @@ def head_of(any_db):
 @pytest.fixture
 def entries(any_db):
     return lambda **where: AuditEntry.objects.filter(**where).order_by("pk")
+
+
+@pytest.fixture
+def anchored(settings, tmp_path):
+    """A key for anchors, and a file that they go to."""
+    keys = [base64.urlsafe_b64encode(letter * 32).decode() for letter in (b"A", b"B")]
+    settings.ANCHOR_KEYS = {"a1": keys[0]}
+
+    def put(settings, **values):
+        settings.MUSTERBOOK = {**settings.MUSTERBOOK, **values}
+
+    def public_text(key_id):
+        key = Ed25519PrivateKey.from_private_bytes(base64.urlsafe_b64decode(settings.ANCHOR_KEYS[key_id])).public_key()
+        return conf.PUBLIC + base64.urlsafe_b64encode(key.public_bytes_raw()).decode()
+
+    put(settings, ANCHOR_FILE=tmp_path / "anchors.jsonl", ARCHIVE_DIR=tmp_path / "archive")
+    return SimpleNamespace(file=tmp_path / "anchors.jsonl", other_key=keys[1], set=put, public_text=public_text)

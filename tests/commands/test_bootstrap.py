@@ -57,6 +57,7 @@ def test_the_first_run_makes_an_environment_and_keys(made_once):
     assert len(values["SECRET_KEY"]) >= 50
     assert len(base64.urlsafe_b64decode(values["FIELD_KEYS"])) == 32
     assert values["AUDIT_KEYS"].startswith("k1:")
+    assert len(base64.urlsafe_b64decode(values["ANCHOR_KEYS"].removeprefix("a1:"))) == 32
     assert not list(folder.glob(".env-*"))
 
 

@@ -1,0 +1,118 @@
+"""Makes the next anchor: the one writer of `AuditAnchor`. Where it is sent is `services/anchor_sinks.py`."""
+
+import datetime as dt
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from membership import conf
+from membership.audit import anchors
+from membership.audit.chain import stamp
+from membership.models import AuditAnchor, AuditEntry, AuditHead, AuditSpan
+
+EVERY = dt.timedelta(minutes=1)
+AFTER_ENTRIES = 1000
+MOST_OF_A_CHAIN = 10_000
+"""Entries of one chain that one anchor covers at most; what is beyond is left to the next: memory stays flat."""
+
+
+def anchor_due(*, now: dt.datetime | None = None) -> AuditAnchor | None:
+    """Make an anchor if the log grew and the last one is a minute old, or a thousand entries came since. One query when
+    there is nothing to do. None: not due, no key, or another process was faster."""
+    if conf.anchor_key() is None:
+        return None
+    moment = now or timezone.now()
+    last = AuditAnchor.objects.order_by("-n").first()
+    standing = _heads_of(last)
+    grown = sum(max(0, seq - standing.get(chain, (0, ""))[0]) for chain, seq in _ends().items())
+    if not grown or (last is not None and grown < AFTER_ENTRIES and moment - last.at < EVERY):
+        return None
+    return make(now=moment)
+
+
+def make(*, now: dt.datetime | None = None, lost: tuple[int, int] | None = None) -> AuditAnchor | None:
+    """The next anchor, now. None: nothing is new, no key, or another process was faster.
+
+    `lost` says that these anchors hold for a state of the log that was given up; the new one continues after them.
+    """
+    key = conf.anchor_key()
+    if key is None:
+        return None
+    try:
+        with transaction.atomic():
+            last = AuditAnchor.objects.order_by("-n").first()
+            return _make(last, key, now or timezone.now(), lost)
+    except IntegrityError:
+        return None
+
+
+def catch_up(*, at_most: int = 1000) -> None:
+    """Make anchors until every entry that was written before lies under one."""
+    while at_most and make() is not None:
+        at_most -= 1
+
+
+def content(row: AuditAnchor) -> anchors.Anchor:
+    """Raises `BadAnchor` where its signature does not fit."""
+    return anchors.opened(signed(row), conf.anchor_public_keys())
+
+
+def signed(row: AuditAnchor) -> anchors.Signed:
+    return anchors.Signed(row.text, row.sig)
+
+
+def _make(
+    last: AuditAnchor | None,
+    key: tuple[str, Ed25519PrivateKey],
+    now: dt.datetime,
+    lost: tuple[int, int] | None,
+) -> AuditAnchor | None:
+    heads, roots = _heads_of(last), {}
+    for chain, seq in _ends().items():
+        first = heads.get(chain, (0, ""))[0] + 1
+        grown = _new_entries(chain, first, seq)
+        if grown:
+            end, mac, _sealed = grown[-1]
+            heads[chain] = (end, mac)
+            roots[chain] = (first, end, anchors.Tree(anchors.leaf(sealed) for _seq, _mac, sealed in grown).root)
+    if not roots and lost is None:
+        return None
+    anchor = anchors.Anchor(
+        n=last.n + 1 if last else 1,
+        at=stamp(now),
+        kid=key[0],
+        prev=signed(last).digest if last else "",
+        heads=heads,
+        roots=roots,
+        lost=lost,
+    )
+    made = anchors.sign(anchor, key[1])
+    row = AuditAnchor(n=anchor.n, at=now, text=made.text, sig=made.sig)
+    row.save()
+    AuditSpan.objects.bulk_create(
+        [AuditSpan(chain=chain, first=first, last=end, n=anchor.n) for chain, (first, end, _root) in roots.items()]
+    )
+    return row
+
+
+def _heads_of(last: AuditAnchor | None) -> dict[str, tuple[int, str]]:
+    return dict(content(last).heads) if last is not None else {}
+
+
+def _ends() -> dict[str, int]:
+    return dict(AuditHead.objects.order_by("chain").values_list("chain", "seq"))
+
+
+def _new_entries(chain: str, first: int, last: int) -> list[tuple[int, str, str]]:
+    """`(seq, mac, sealed)`, without a gap from `first` on: what follows a gap is not signed."""
+    if last < first:
+        return []
+    end = min(last, first + MOST_OF_A_CHAIN - 1)
+    rows = AuditEntry.objects.filter(chain=chain, seq__gte=first, seq__lte=end).order_by("seq")
+    found: list[tuple[int, str, str]] = []
+    for seq, mac, sealed in rows.values_list("seq", "mac", "sealed"):
+        if seq != first + len(found):
+            break
+        found.append((seq, mac, sealed))
+    return found

@@ -1,0 +1,214 @@
+"""Sends anchors to where the database cannot reach: a file, a program's standard input, mail.
+
+A sink that fails is tried again every half minute, and shown until it works. Nothing waits for it: sinks are served by
+a thread of their own.
+"""
+
+import logging
+import platform
+import subprocess
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import ClassVar
+
+from django.core.mail import EmailMessage
+from django.db import DatabaseError, connections
+from django.db.models import QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from membership import conf
+from membership.audit import anchor_file, anchoring, anchors
+from membership.models import AnchorSink, AuditAnchor
+
+logger = logging.getLogger(__name__)
+
+AT_ONCE = 500
+TRY_AGAIN_AFTER = timedelta(seconds=30)
+COMMAND_TIMEOUT_S = 10
+FORGOTTEN_AFTER = timedelta(days=1)
+FILE, COMMAND, MAIL = "file", "command", "mail"
+
+
+class SinkFailed(Exception):
+    """Why anchors could not be sent, in words without secrets."""
+
+
+def anchor_log() -> bool:
+    """Make the anchor that is due, and see that it is sent. For the worker's housekeeping: never waits for a sink.
+
+    Always False: an anchor is no work that somebody waits for.
+    """
+    try:
+        anchoring.anchor_due()
+    except anchors.BadAnchor:
+        logger.exception("the last anchor in the database was altered: no more are made")
+        return False
+    _Courier.wake()
+    return False
+
+
+class _Courier:
+    """One thread of this process that serves the sinks while there is something to send."""
+
+    _lock: ClassVar[threading.Lock] = threading.Lock()
+    _thread: ClassVar[threading.Thread | None] = None
+    _seen: ClassVar[tuple[int, datetime] | None] = None
+
+    @classmethod
+    def wake(cls) -> None:
+        if conf.anchor_key() is None:
+            return
+        newest = AuditAnchor.objects.order_by("-n").values_list("n", flat=True).first() or 0
+        now = timezone.now()
+        with cls._lock:
+            if cls._thread is not None and cls._thread.is_alive():
+                return
+            if not newest or (cls._seen and cls._seen[0] == newest and now - cls._seen[1] < TRY_AGAIN_AFTER):
+                return
+            cls._seen = (newest, now)
+            cls._thread = threading.Thread(target=cls._go, name="anchors", daemon=True)
+            cls._thread.start()
+
+    @staticmethod
+    def _go() -> None:
+        try:
+            send()
+        except DatabaseError:
+            logger.exception("the sinks of anchors could not be served; trying again")
+        finally:
+            connections.close_all()
+
+
+def send(*, now: datetime | None = None) -> bool:
+    """Send every sink what it has not got yet. True: each has everything now."""
+    moment = now or timezone.now()
+    went_well = [_serve(name, sink, moment) for name, sink in _sinks()]
+    return all(went_well)
+
+
+def _sinks() -> list[tuple[str, Callable[[AnchorSink, datetime], int]]]:
+    """`(name, function)`: the function sends and gives the number of the last anchor that arrived."""
+    found: list[tuple[str, Callable[[AnchorSink, datetime], int]]] = [
+        (f"{FILE}:{platform.node()}:{conf.anchor_file()}"[:200], _to_file)
+    ]
+    if conf.anchor_command():
+        found.append((COMMAND, _to_command))
+    if conf.anchor_mail_to():
+        found.append((MAIL, _to_mail))
+    return found
+
+
+def _serve(name: str, sink: Callable[[AnchorSink, datetime], int], now: datetime) -> bool:
+    row, _made = AnchorSink.objects.get_or_create(name=name)
+    try:
+        sent_n = sink(row, now)
+    except (SinkFailed, anchors.BadAnchor, OSError, subprocess.SubprocessError) as error:
+        problem = str(error) if isinstance(error, SinkFailed) else type(error).__name__
+        if isinstance(error, OSError) and error.strerror:
+            problem = error.strerror
+        logger.error("anchors could not be sent (%s)", name.partition(":")[0])
+        AnchorSink.objects.filter(pk=row.pk).update(
+            tried_at=now, failing_since=row.failing_since or now, problem=problem[:200]
+        )
+        return False
+    arrived = {"sent_n": sent_n, "sent_at": now} if sent_n != row.sent_n else {}
+    AnchorSink.objects.filter(pk=row.pk).update(tried_at=now, failing_since=None, problem="", **arrived)
+    return True
+
+
+def _after(n: int) -> list[anchors.Signed]:
+    """The next anchors, their signatures checked: what was altered in the database is not passed on."""
+    rows = list(AuditAnchor.objects.filter(n__gt=n).order_by("n")[:AT_ONCE])
+    for row in rows:
+        anchoring.content(row)
+    return [anchoring.signed(row) for row in rows]
+
+
+def _to_file(_row: AnchorSink, _now: datetime) -> int:
+    """What stands in the file says how far it is: one that was lost is written anew from the signed rows."""
+    path, keys = conf.anchor_file(), conf.anchor_public_keys()
+    last = anchor_file.last_line(path)
+    n = 0
+    if last is not None:
+        found = anchors.parse(last)
+        n = anchors.opened(found, keys).n
+        same = AuditAnchor.objects.filter(n=n).first()
+        if same is None or same.text != found.text:
+            raise SinkFailed(
+                _(
+                    "The file has anchors that the database does not have: an older copy of the database was put back,"
+                    " or its end was cut off. See docs/audit.md."
+                )
+            )
+    while new := _after(n):
+        anchor_file.append(path, new)
+        n += len(new)
+    return n
+
+
+def _to_command(row: AnchorSink, now: datetime) -> int:
+    n = row.sent_n
+    while new := _after(n):
+        _run(conf.anchor_command(), (each.line for each in new))
+        n += len(new)
+        AnchorSink.objects.filter(pk=row.pk).update(sent_n=n, sent_at=now)
+    return n
+
+
+def _run(command: Sequence[str], lines: Iterable[str]) -> None:
+    try:
+        done = subprocess.run(  # noqa: S603 - the owner of the machine named it in the settings
+            command,
+            input="".join(f"{line}\n" for line in lines),
+            text=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=COMMAND_TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise SinkFailed(_("The command did not end within %(s)s seconds.") % {"s": COMMAND_TIMEOUT_S}) from error
+    if done.returncode:
+        raise SinkFailed(_("The command ended with code %(code)s.") % {"code": done.returncode})
+
+
+def _to_mail(row: AnchorSink, now: datetime) -> int:
+    """The newest anchor names all before it: one in a while is enough."""
+    newest = AuditAnchor.objects.order_by("-n").first()
+    is_early = row.sent_at is not None and now - row.sent_at < timedelta(seconds=conf.anchor_mail_every_s())
+    if newest is None or newest.n == row.sent_n or is_early:
+        return row.sent_n
+    anchoring.content(newest)
+    text = _("Keep this mail: it proves the audit log as it was at %(at)s.") % {"at": newest.at.isoformat()}
+    mail = EmailMessage(
+        subject=_("Anchor %(n)s of the audit log") % {"n": newest.n},
+        body=f"{text}\n\n{anchoring.signed(newest).line}\n",
+        to=conf.anchor_mail_to(),
+    )
+    mail.send()  # smtplib's errors are OSErrors
+    return newest.n
+
+
+@dataclass(frozen=True, slots=True)
+class Anchoring:
+    """How far it is. `state`: "off" without a key, "failing" while a sink fails, else "ok"."""
+
+    state: str
+    newest: AuditAnchor | None
+    failing: list[AnchorSink]
+
+
+def failing() -> QuerySet[AnchorSink]:
+    """The sinks that do not get what they should. One that was not tried for a day is no longer used."""
+    return AnchorSink.objects.filter(tried_at__gte=timezone.now() - FORGOTTEN_AFTER).exclude(failing_since=None)
+
+
+def standing() -> Anchoring:
+    """For monitoring and the command line; two queries."""
+    if conf.anchor_key() is None:
+        return Anchoring("off", None, [])
+    rows = list(failing().order_by("name"))
+    return Anchoring("failing" if rows else "ok", AuditAnchor.objects.order_by("-n").first(), rows)

@@ -1,0 +1,75 @@
+import pytest
+from django.utils import timezone
+
+from membership.models import AnchorSink, AuditCheck, AuditEntry
+from membership.services import audit_checks
+from tests import mirrored
+
+LOG = "/membership/auditentry/"
+
+
+def test_the_log_says_that_nobody_verified_it_and_an_auditor_can(as_, auditor):
+    client = as_(auditor)
+    assert "Nobody has verified this log yet." in client.get(LOG).content.decode()
+    assert client.post(f"{LOG}verify/").status_code == 302
+    page = client.get(LOG).content.decode()
+    assert "It waits for the worker; asked for by <bdi>auditor</bdi>." in page
+    assert 'hx-trigger="every 2s"' in page
+    AuditCheck.objects.update(beat_at=timezone.now(), done=1, total=3)
+    assert "33 % so far" in client.get(LOG).content.decode()
+
+
+def test_the_log_says_when_and_by_whom_it_was_verified_last(as_, auditor):
+    audit_checks.verify_log()
+    page = as_(auditor).get(LOG).content.decode()
+    assert "The log is whole." in page
+    assert f"by <bdi>{audit_checks.os_user()}</bdi>" in page
+
+
+def test_what_does_not_hold_is_told(as_, auditor):
+    AuditCheck.objects.create(asked_at=timezone.now(), ended_at=timezone.now(), asked_by="x", faults=["panel #7: bad"])
+    page = as_(auditor).get(LOG).content.decode()
+    assert "The log does not hold: 1 fault." in page
+    assert "panel #7: bad" in page
+
+
+@pytest.mark.parametrize("who", ["viewer", "stranger"])
+def test_whoever_may_not_read_the_log_cannot_have_it_verified(as_, request, who):
+    assert as_(request.getfixturevalue(who)).post(f"{LOG}verify/").status_code in (302, 403)
+    assert not AuditCheck.objects.exists()
+
+
+def test_it_needs_a_post(as_, auditor):
+    assert as_(auditor).get(f"{LOG}verify/").status_code == 405
+
+
+@pytest.mark.parametrize(("format", "ending"), [("jsonl", "jsonl"), ("csv-proof", "csv")])
+def test_a_search_can_be_downloaded_with_its_proof(as_, auditor, format, ending):
+    audit_checks.verify_log()
+    client = as_(auditor)
+    assert "JSON Lines with proof" in client.get(LOG).content.decode()
+    answer = client.post(f"{LOG}export/?action=log.verified", {"format": format})
+    assert f'.{ending}"' in answer["Content-Disposition"]
+    data = b"".join(answer.streaming_content).decode()
+    assert data.count("log.verified") >= 1
+    assert "session.started" not in data
+    assert AuditEntry.objects.get(action="export.made").actor_id == auditor.pk
+
+
+def test_other_lists_do_not_offer_it(as_, viewer, ada):
+    page = as_(viewer).get("/membership/participant/").content.decode()
+    assert "with proof" not in page
+    assert as_(viewer).post("/membership/participant/export/", {"format": "jsonl"}).status_code == 400
+
+
+def test_a_sink_that_fails_is_on_the_first_page_and_in_readyz(as_, auditor, operator, client, settings):
+    mirrored.system("Office")
+    settings.ANCHOR_KEYS = {"a1": settings.AUDIT_KEYS["t1"]}
+    now = timezone.now()
+    AnchorSink.objects.create(name="command", tried_at=now, failing_since=now, problem="The command ended with code 1.")
+    assert "do not get where they should" in as_(auditor).get("/").content.decode()
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()["anchors"]) == (200, "failing")
+    AnchorSink.objects.update(failing_since=None)
+    assert "do not get where they should" not in as_(auditor).get("/").content.decode()
+    assert client.get("/readyz").json()["anchors"] == "ok"

@@ -1,0 +1,104 @@
+import json
+import threading
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from membership import tasks
+from membership.audit import record
+from membership.errors import ChangeRefused, NotAllowed, Reason
+from membership.models import AuditCheck, AuditEntry
+from membership.services import audit_checks
+from membership.vocab import AuditAction
+
+
+def finish(seconds=30):
+    """What a worker does when a check waits."""
+    audit_checks.work()
+    audit_checks._Checker._thread.join(seconds)
+    assert not audit_checks._Checker._thread.is_alive()
+
+
+def test_an_auditor_asks_and_the_worker_does_it(fresh_db, auditor):
+    asked = audit_checks.ask_check(actor=auditor)
+    assert audit_checks.latest() == (asked, None)
+    tasks.run_worker(threading.Event(), until_idle=True)
+    under_way, done = audit_checks.latest()
+    assert (under_way, done, done.is_whole, done.entries) == (None, asked, True, 1)
+    wanted, verified = AuditEntry.objects.order_by("pk")
+    assert (wanted.action, verified.action) == ("log.verification_requested", "log.verified")
+    assert (verified.actor_id, verified.outcome) == (auditor.pk, "whole")
+
+
+def test_what_does_not_hold_is_kept_in_words(fresh_db, auditor, settings):
+    audit_checks.ask_check(actor=auditor)
+    settings.AUDIT_KEYS = {"t2": settings.AUDIT_KEYS["t1"]}
+    finish()
+    done = audit_checks.latest()[1]
+    assert not done.is_whole
+    assert "panel #1: it was sealed with the key “t1”" in done.faults[0]
+
+
+def test_one_is_enough(any_db, auditor):
+    audit_checks.ask_check(actor=auditor)
+    with pytest.raises(ChangeRefused) as refused:
+        audit_checks.ask_check(actor=auditor)
+    assert refused.value.reason == Reason.BEING_VERIFIED
+    assert AuditEntry.objects.filter(action="request.refused").count() == 1
+
+
+def test_it_needs_the_right_to_read_the_log(any_db, viewer):
+    with pytest.raises(NotAllowed):
+        audit_checks.ask_check(actor=viewer)
+    assert not AuditCheck.objects.exists()
+
+
+def test_one_whose_worker_died_is_begun_anew_and_one_that_lives_is_not(fresh_db, auditor):
+    check = audit_checks.ask_check(actor=auditor)
+    AuditCheck.objects.update(beat_at=timezone.now() - timedelta(seconds=30))
+    assert not audit_checks.work()
+    AuditCheck.objects.update(beat_at=timezone.now() - timedelta(seconds=61))
+    finish()
+    assert audit_checks.latest()[1] == check
+
+
+def test_its_progress_can_be_seen(fresh_db, auditor, monkeypatch):
+    check = audit_checks.ask_check(actor=auditor)
+    goes_on, verify = threading.Event(), audit_checks.verify.verify
+
+    def slow(*, progress, since):
+        progress(1)
+        assert goes_on.wait(20)
+        return verify(progress=progress, since=since)
+
+    monkeypatch.setattr(audit_checks.verify, "verify", slow)
+    monkeypatch.setattr(audit_checks, "BEAT_EVERY", timedelta(seconds=0.02))
+    check.total = 4
+    check.save()
+    assert audit_checks.work()
+    try:
+        for _ in range(500):
+            check.refresh_from_db()
+            if check.done:
+                break
+            threading.Event().wait(0.02)
+        assert check.percent == 25
+        assert audit_checks.work()
+    finally:
+        goes_on.set()
+    finish()
+    assert audit_checks.latest()[1].is_whole
+
+
+def test_at_the_command_line_the_name_of_the_machines_user_is_kept(any_db):
+    audit_checks.verify_log()
+    assert audit_checks.latest()[1].asked_by
+    row = AuditEntry.objects.get(action=AuditAction.LOG_VERIFIED)
+    assert "os_user" in json.loads(record.AuditPersonal.objects.get(pk=row.pk).data)
+
+
+def test_who_looks_costs_one_query(any_db, django_assert_num_queries):
+    audit_checks.verify_log()
+    with django_assert_num_queries(1):
+        assert audit_checks.latest()[1].is_whole
