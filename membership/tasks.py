@@ -8,6 +8,7 @@ from types import FrameType
 
 from django.utils import timezone
 
+from membership.audit import words
 from membership.errors import Reason
 from membership.models import Connection, Reading
 from membership.operations import retiring
@@ -24,6 +25,7 @@ HOUSEKEEPING = (
     link_proposals.propose_after_readings,
     retiring.sweep,
     sessions.close_counts,
+    words.keep_up,
 )
 """Done beside the lanes, about each half second; each says whether it did something."""
 

@@ -184,7 +184,7 @@ def _why(facts: Facts) -> str:
     return said + (gettext(" (ticket %(ticket)s)") % {"ticket": ticket} if ticket else "")
 
 
-def _because(facts: Facts) -> str:
+def because(facts: Facts) -> str:
     """A colon and the sentence of the outcome's code, without its full stop."""
     params = facts.get("params")
     known: dict[str, Any] = {**facts, **(params if isinstance(params, Mapping) else {})}
@@ -204,7 +204,7 @@ def _found(facts: Facts) -> str:
     """What a read-back showed."""
     state = facts.get("state")
     label = str(OperationState(state).label) if state in OperationState.values else ""
-    return _because(facts) or _after_colon(label)
+    return because(facts) or _after_colon(label)
 
 
 def _reading(facts: Facts) -> str:
@@ -300,7 +300,7 @@ def _verdict(facts: Facts) -> str:
 
 _PARTS: dict[str, Callable[[Facts], str]] = {
     "attempt": _attempt,
-    "because": _because,
+    "because": because,
     "cancelled": _cancelled,
     "counts": _counts,
     "decision": _decision,
