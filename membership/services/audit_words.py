@@ -92,6 +92,7 @@ _WISHES = {
     ChangeKind.SAME_GROUPS: _("give %(people)s the same %(groups)s as somebody"),
     ChangeKind.MATRIX: _("change the places of %(people)s in %(groups)s"),
     ChangeKind.REVERT: _("undo what was changed outside for %(people)s in %(groups)s"),
+    ChangeKind.BACK_TO_DAY: _("bring %(groups)s back to an earlier day (%(people)s)"),
     ChangeKind.WAY_BACK: _("put %(people)s back as before in %(groups)s"),
     ChangeKind.RETRY: _("try %(steps)s again"),
     ChangeKind.GROUP: _("change %(groups)s"),

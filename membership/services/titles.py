@@ -218,6 +218,13 @@ def _of_way_back(change: Change, about: About) -> str:
     return _("Put back as before: %(person)s in %(group)s") % said
 
 
+def _of_day(change: Change, about: About) -> str:
+    if not change.operations_count:
+        return _("Nothing to change")
+    said = {"group": _name(about, "group") or _name(about, "label"), "day": _name(about, "day")}
+    return _("Bring %(group)s back to %(day)s") % said
+
+
 _TITLES: Mapping[ChangeKind, Callable[[Change, About], str]] = {
     ChangeKind.REMOVAL: _of_removal,
     ChangeKind.REMOVAL_EVERYWHERE: _of_removal_everywhere,
@@ -232,4 +239,5 @@ _TITLES: Mapping[ChangeKind, Callable[[Change, About], str]] = {
     ChangeKind.MATRIX: _of_matrix,
     ChangeKind.REVERT: _of_revert,
     ChangeKind.WAY_BACK: _of_way_back,
+    ChangeKind.BACK_TO_DAY: _of_day,
 }
