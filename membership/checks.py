@@ -7,18 +7,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.core import checks
-from django.core.checks import CheckMessage, Error, Tags
+from django.core.checks import CheckMessage, Error, Tags, Warning
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError
 
 from membership import conf
-from membership.audit import triggers
+from membership.audit import triggers, words
 
 
 def register() -> None:
     """Have Django run them. Those that ask the database run with `migrate` and `check --database default`."""
     checks.register(audit_key, Tags.security)
     checks.register(audit_triggers, Tags.database)
+    checks.register(audit_words, Tags.database)
 
 
 def audit_key(**_more: Any) -> list[CheckMessage]:
@@ -60,4 +61,22 @@ def audit_triggers(databases: Sequence[str] | None = None, **_more: Any) -> list
                     id="musterbook.E003",
                 )
             )
+    return found
+
+
+def audit_words(databases: Sequence[str] | None = None, **_more: Any) -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    for using in databases or ():
+        try:
+            if triggers.tables_exist(using) and not words.is_there(using):
+                found.append(
+                    Warning(
+                        "The audit log has no index of words: searching it for names and reasons is slow.",
+                        hint="PostgreSQL: have `CREATE EXTENSION pg_trgm` run by somebody who may, then"
+                        " `manage.py migrate`.",
+                        id="musterbook.W004",
+                    )
+                )
+        except DatabaseError:
+            continue  # a database that does not answer is told by others
     return found

@@ -125,6 +125,7 @@ class Reason(StrEnum):
     NOT_HALF_DONE = "not_half_done"
     NOTHING_TO_DO = "nothing_to_do"
     NOTHING_SELECTED = "nothing_selected"
+    BEFORE_FIRST_LOOK = "before_first_look"
     PLAN_STALE = "plan_stale"
     PLAN_ALTERED = "plan_altered"
     PLAN_NOT_READY = "plan_not_ready"

@@ -117,6 +117,10 @@ REASONS: dict[Reason, Any] = {
     Reason.NOT_HALF_DONE: _("This step is not half done, so there is no way back from it."),
     Reason.NOTHING_TO_DO: _("There is nothing to do in this change."),
     Reason.NOTHING_SELECTED: _("Nothing is selected."),
+    Reason.BEFORE_FIRST_LOOK: _(
+        "On that day Musterbook did not look at this group yet: who was in it is not known."
+        " It has looked since %(since)s."
+    ),
     Reason.PLAN_STALE: _("This preview is too old, or things changed under it. Nothing was queued; make a new one."),
     Reason.PLAN_ALTERED: _("The plan is not the one that was shown. Nothing was queued."),
     Reason.PLAN_NOT_READY: _("The preview is not ready yet: some systems are still being read."),

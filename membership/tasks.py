@@ -8,6 +8,7 @@ from types import FrameType
 
 from django.utils import timezone
 
+from membership.audit import words
 from membership.errors import Reason
 from membership.models import Connection, Reading
 from membership.operations import retiring
@@ -31,6 +32,7 @@ HOUSEKEEPING: tuple[Callable[[], bool], ...] = (
     kept.tidy,
     anchor_sinks.anchor_log,
     audit_checks.work,
+    words.keep_up,
 )
 """Done beside the lanes, about each half second; each says whether it did something."""
 

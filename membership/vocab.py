@@ -157,6 +157,7 @@ class ChangeKind(TextChoices):
     MATRIX = "matrix", _("edit of a person's places")
     REVERT = "revert", _("revert of what was changed outside")
     WAY_BACK = "way_back", _("way back from half a change")
+    BACK_TO_DAY = "back_to_day", _("group brought back to a day")
     RETRY = "retry", _("another try")
     ROSTER = "roster", _("list from a file")
 

@@ -1,15 +1,17 @@
 """The audit log: read-only for everybody. Sentences come from `services/audit_log.py`."""
 
 import datetime as dt
+from itertools import groupby
 from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.dateparse import parse_date
+from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -20,10 +22,20 @@ from unfold.views import ChangeList
 from membership.admin import filters
 from membership.admin.base import PanelAdmin
 from membership.admin.changelist import PanelChangeList
-from membership.admin.requests import Request, refuse, visible_systems
+from membership.admin.requests import ROW_ID, Request, refuse, visible_systems
 from membership.errors import ChangeRefused
-from membership.models import Account, AuditEntry, Change, Connection, Group, Participant, Person
-from membership.services import audit_checks, audit_export, audit_log
+from membership.models import Account, AuditEntry, Change, Connection, Group, Participant, Person, visible_to
+from membership.services import (
+    audit_checks,
+    audit_export,
+    audit_facets,
+    audit_log,
+    audit_query,
+    audit_times,
+    inert,
+    timelines,
+    titles,
+)
 from membership.templatetags import cells
 from membership.vocab import AuditAction, Chain, Right
 
@@ -53,23 +65,21 @@ class Since(filters.Choice):
     kind = "date"
     title = gettext_lazy("from")
     parameter_name = "since"
-    days, lookup = 0, "at__gte"
 
     def condition(self, value: str) -> Q | None:
-        try:
-            day = parse_date(value)
-        except ValueError:
-            return None
-        if day is None or not 1970 <= day.year <= 9000:
-            return None
-        start = dt.datetime.combine(day + dt.timedelta(days=self.days), dt.time.min)
-        return Q(**{self.lookup: timezone.make_aware(start)})
+        return self.understood(audit_times.since(value))
+
+    @staticmethod
+    def understood(found: Q | str) -> Q | None:
+        return None if isinstance(found, str) else found
 
 
 class Until(Since):
     title = gettext_lazy("until")
     parameter_name = "until"
-    days, lookup = 1, "at__lt"
+
+    def condition(self, value: str) -> Q | None:
+        return self.understood(audit_times.until(value))
 
 
 class OfPerson(filters.Identity):
@@ -84,13 +94,42 @@ class OfPerson(filters.Identity):
         return own and own | Q(account_id__in=Account.objects.filter(person_id=int(value)).values("pk"))
 
 
+class NewestFirst(Paginator):
+    """Counts no more than the newest entries: what is older is found by a narrower search."""
+
+    @cached_property
+    def counted(self) -> int:
+        return self.object_list.order_by("-pk").values("pk")[: audit_facets.BOUND + 1].count()  # type: ignore[union-attr]
+
+    @property
+    def count(self) -> int:  # type: ignore[override]
+        return min(self.counted, audit_facets.BOUND)
+
+    @property
+    def is_bounded(self) -> bool:
+        return self.counted > audit_facets.BOUND
+
+
 class AuditChangeList(PanelChangeList):
+    facets: list[tuple[audit_facets.Facet, list[tuple[audit_facets.Value, str]]]]
+
     def get_results(self, request: Request) -> None:
         super().get_results(request)
+        self.asked = getattr(request, "audit_asked", audit_query.Asked())
+        self.facets = [
+            (facet, [(value, self._with(request, value.term)) for value in facet.values])
+            for facet in audit_facets.facets(self.queryset).facets
+        ]
         rows: list[AuditEntry] = list(self.shown_page.object_list)
         for row, line in zip(rows, audit_log.lines(rows), strict=True):
             row.line = line  # type: ignore[attr-defined]
         self.result_list = rows
+
+    def _with(self, request: Request, term: str) -> str:
+        query = request.GET.copy()
+        query.pop("p", None)
+        query["q"] = audit_facets.with_term(self.query, term)
+        return f"?{query.urlencode()}"
 
 
 @admin.register(AuditEntry)
@@ -98,6 +137,8 @@ class AuditEntryAdmin(PanelAdmin):
     right = Right.READ_AUDIT
     lead = gettext_lazy("What was asked for, sent, answered, read and refused. Nobody can change it. Newest first.")
     page_template = "membership/audit/page.html"
+    change_list_template = "membership/audit/list.html"
+    paginator = NewestFirst
     list_display = ("when", "what", "actor", "place")
     list_filter = (
         filters.of_enum(gettext_lazy("what"), "action", "action", AuditAction),
@@ -113,26 +154,29 @@ class AuditEntryAdmin(PanelAdmin):
         filters.identity(gettext_lazy("user"), "actor_id", "actor_id"),
         OfPerson,
     )
-    change_list_template = "membership/audit/list.html"
     more_formats = {
         "jsonl": (gettext_lazy("JSON Lines with proof"), audit_export.export_with_proof),
         "csv-proof": (gettext_lazy("CSV with proof"), audit_export.export_with_proof),
     }
     search_fields = ("pk",)
-    search_help_text = gettext_lazy("Names, reasons; #12 for a number")
+    search_help_text = gettext_lazy("Names, reasons, #12, or terms such as group:chess from:7d")
     ordering = ("-pk",)
     actions = ()
 
     def own_urls(self, prefix: str) -> list[URLPattern]:
-        view = self.admin_site.admin_view(require_POST(self.verify))
-        return [path("verify/", view, name=f"{prefix}_verify")]
+        view = self.admin_site.admin_view
+        return [
+            path("verify/", view(require_POST(self.verify)), name=f"{prefix}_verify"),
+            path("of/<slug:kind>/<int:pk>/", view(self.timeline_view), name=f"{prefix}_timeline"),
+            *super().own_urls(prefix),
+        ]
 
     def changelist_view(self, request: Request, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         if not self.has_view_permission(request):
             raise PermissionDenied
         under_way, last_check = audit_checks.latest()
-        extra = {"check": under_way, "last_check": last_check, **(extra_context or {})}
-        return super().changelist_view(request, extra)
+        told = {"check": under_way, "last_check": last_check, "search_help": audit_query.HELP}
+        return super().changelist_view(request, {**told, **(extra_context or {})})
 
     def verify(self, request: Request) -> HttpResponse:
         try:
@@ -145,7 +189,31 @@ class AuditEntryAdmin(PanelAdmin):
         return AuditChangeList
 
     def get_search_results(self, request: Request, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
-        return audit_log.search(queryset, search_term), False
+        found, asked = audit_query.narrow(queryset, search_term, request.user)
+        request.audit_asked = asked  # type: ignore[attr-defined]
+        return found, False
+
+    def timeline_view(self, request: Request, kind: str, pk: int) -> HttpResponse:
+        """What happened to one row, as sentences."""
+        model = PAGES.get(kind)
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        row = visible_to(model.objects.filter(pk=pk), request.user).first() if model else None
+        if row is None:
+            raise Http404(_("There is nothing here that you may see."))
+        before = request.GET.get("before", "")
+        found = timelines.timeline(row, request.user, before=int(before) if ROW_ID.fullmatch(before) else None)
+        context = {
+            "row": row,
+            "name": titles.title(row) if isinstance(row, Change) else str(row),
+            "address": cells.page(row),
+            "entries": cells.listing(AuditEntry, **{f"{kind}_id": pk}),
+            "days": [(day, list(events)) for day, events in groupby(found.events, key=_day)],
+            "older": found.older,
+            "is_first": not before,
+        }
+        title = _("Timeline of %(name)s") % {"name": inert.inert(context["name"])}
+        return self.render(request, "membership/audit/timeline.html", title=title, **context)
 
     def page_view(self, request: Request, pk: int) -> HttpResponse:
         if not self.has_view_permission(request):
@@ -173,6 +241,10 @@ class AuditEntryAdmin(PanelAdmin):
     def place(self, row: AuditEntry) -> SafeString:
         line: audit_log.Line = row.line  # type: ignore[attr-defined]
         return format_html("{} {}", cells.name(line.chain_label), f"#{line.seq}")
+
+
+def _day(event: timelines.Event) -> dt.date:
+    return timezone.localtime(event.at).date()
 
 
 def _links(detail: audit_log.Detail) -> list[tuple[str, str]]:

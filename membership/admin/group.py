@@ -5,12 +5,13 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from membership.admin import filters
+from membership.admin import filters, time_machine
 from membership.admin.group_verbs import GroupVerbs
 from membership.admin.participant_verbs import offered_in
 from membership.admin.requests import ROW_ID, Request
@@ -52,6 +53,7 @@ class GroupAdmin(GroupVerbs):
         "accept_fewer": Right.ACT,
         "rename_group": Right.ACT,
         "delete_group": Right.ACT,
+        "back": Right.ACT,
         "protect": Right.PROTECT,
         "unprotect": Right.PROTECT,
     }
@@ -70,6 +72,9 @@ class GroupAdmin(GroupVerbs):
     list_select_related = ("connection",)
     ordering = ("name", "pk")
     actions = ("refresh",)
+
+    def own_urls(self, prefix: str) -> list[URLPattern]:
+        return [*super().own_urls(prefix), *time_machine.urls(self, prefix)]
 
     def get_queryset(self, request: Request) -> QuerySet:
         return (
@@ -130,6 +135,9 @@ class GroupAdmin(GroupVerbs):
     def do_unprotect(self, request: Request, row: Group) -> None:
         people.unprotect_group(row, request.POST.get("note", ""), actor=request.user)
         messages.success(request, _("The protection is lifted."))
+
+    def do_back(self, request: Request, row: Group) -> HttpResponse:
+        return time_machine.back(request, row)
 
     def do_remove(self, request: Request, row: Group) -> HttpResponse:
         """Draft the removal of those ticked, or of everybody, from this group."""

@@ -5,11 +5,12 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from membership.admin import filters, person_links, person_matrix
+from membership.admin import filters, person_links, person_matrix, time_machine
 from membership.admin.person_verbs import PersonVerbs
 from membership.admin.requests import Request, visible_systems
 from membership.models import Account, Person, reached_ids, visible_to
@@ -35,6 +36,9 @@ class PersonAdmin(PersonVerbs):
     search_fields = ("name",)
     search_help_text = gettext_lazy("Name or e-mail")
     ordering = ("name", "pk")
+
+    def own_urls(self, prefix: str) -> list[URLPattern]:
+        return [*super().own_urls(prefix), *time_machine.urls(self, prefix)]
 
     def get_queryset(self, request: Request) -> QuerySet:
         within = reached_ids(request.user)

@@ -1,6 +1,6 @@
 """All models, re-exported: the rest of the house imports them from here."""
 
-from membership.models.audit import AuditEntry, AuditHead, AuditPersonal, FailedLogIns
+from membership.models.audit import AuditEntry, AuditHead, AuditIndex, AuditPersonal, FailedLogIns
 from membership.models.bundle import Bundle, BundleItem
 from membership.models.change import Change, ChangeConnection, LeftOut
 from membership.models.connection import Connection, WorkerBeat
@@ -30,6 +30,7 @@ __all__ = [
     "AuditCut",
     "AuditEntry",
     "AuditHead",
+    "AuditIndex",
     "AuditPersonal",
     "AuditSpan",
     "Bundle",

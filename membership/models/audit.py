@@ -53,7 +53,12 @@ class AuditEntry(InConnection, models.Model):
         verbose_name_plural = _("audit log")
         ordering = ("-pk",)
         constraints = [models.UniqueConstraint(fields=["chain", "seq"], name="audit_seq_once")]
-        indexes = [models.Index(fields=["connection_id", "id"], name="audit_of_connection")]
+        indexes = [
+            models.Index(fields=["connection_id", "id"], name="audit_of_connection"),
+            models.Index(fields=["actor_id", "id"], name="audit_of_actor"),
+            models.Index(fields=["action", "id"], name="audit_of_action"),
+            models.Index(fields=["outcome", "id"], condition=~Q(outcome=""), name="audit_of_outcome"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.chain}#{self.seq} {self.action}"
@@ -89,6 +94,22 @@ class AuditPersonal(models.Model):
 
     def __str__(self) -> str:
         return f"of entry {self.entry_id}"
+
+
+class AuditIndex(models.Model):
+    """How far the index of words has come: one row. See `audit/words.py`."""
+
+    upto = models.BigIntegerField(default=0)
+    """The last entry whose words are in it."""
+    merge_wanted = models.BooleanField(default=False)
+    """Something was erased: its traces are to leave the index's pages."""
+    merge_begun_at_upto = models.BigIntegerField(default=-1)
+
+    class Meta:
+        verbose_name = "index of the audit log"
+
+    def __str__(self) -> str:
+        return f"up to entry {self.upto}"
 
 
 class FailedLogIns(models.Model):

@@ -70,6 +70,10 @@ class Presence(models.Model):
             models.UniqueConstraint(fields=["participant"], condition=Q(until=None), name="presence_open_once")
         ]
 
+    @staticmethod
+    def visible_within(connection_ids: list[int], user_id: int) -> Q:
+        return Q(participant__group__connection_id__in=connection_ids)
+
     def __str__(self) -> str:
         return f"{self.participant_id}: {self.since} – {self.until or '…'}"
 

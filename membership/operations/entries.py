@@ -38,6 +38,7 @@ def operation_entry(
             "person": operation.subject_label,
             "group_name": operation.group.name if operation.group else "",
             "before": operation.before,
+            "after": operation.wanted,
             **({"request": operation.calls} if action == AuditAction.OPERATION_INTENDED else {}),
             **(personal or {}),
         },

@@ -20,6 +20,7 @@ from membership.services import (
     removal,
     same_groups,
     selecting,
+    time_machine,
     transfer,
     way_back,
 )
@@ -48,6 +49,7 @@ _FROM_SELECTION: Mapping[str, _Again] = {
     ChangeKind.REVERT: outside.again,
     ChangeKind.WAY_BACK: way_back.again,
     ChangeKind.ROSTER: planning.again,
+    ChangeKind.BACK_TO_DAY: time_machine.again,
 }
 """Kinds whose selection says all of it. Of the others the rows that were planned are planned again."""
 _FROM_ROWS: Mapping[str, _Again] = {
@@ -124,5 +126,5 @@ def _what(change: Change) -> dict[str, Any]:
     """What the first try was: its kind, and what its title says."""
     if change.kind == ChangeKind.RETRY:
         return {"kind": ChangeKind.REMOVAL.value, **change.selection.get("what", {})}
-    names = ("do", "wanted", "mode", "group", "label", "target", "bundle", "name", "edit", "system", "from")
+    names = ("do", "wanted", "mode", "group", "label", "target", "bundle", "name", "edit", "system", "from", "day")
     return {"kind": change.kind, **{name: change.selection[name] for name in names if name in change.selection}}

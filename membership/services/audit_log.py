@@ -27,7 +27,7 @@ from membership.models import (
     visible_to,
 )
 from membership.models.visibility import Viewer
-from membership.services import audit_words
+from membership.services import audit_fields, audit_query, audit_words
 from membership.vocab import AuditAction, Chain
 
 FILTERS = ("actor_id", *(f"{name}_id" for name in chains.REFS))
@@ -113,18 +113,12 @@ def find(
         rows = rows.filter(at__gte=since)
     if until is not None:
         rows = rows.filter(at__lt=until)
-    return search(rows, text)
+    return search(rows, text, user)
 
 
-def search(rows: "QuerySet[AuditEntry]", text: str) -> "QuerySet[AuditEntry]":
-    """Entries whose personal part holds every word of `text`; `#12` is entry or change 12."""
-    for word in chains.clean_text(text).split():
-        number = word.removeprefix("#")
-        if word != number and number.isascii() and number.isdigit() and len(number) < 19:
-            rows = rows.filter(Q(pk=int(number)) | Q(change_id=int(number)))
-        else:
-            rows = rows.filter(pk__in=AuditPersonal.objects.filter(text__contains=chains.fold(word)).values("pk"))
-    return rows
+def search(rows: "QuerySet[AuditEntry]", text: str, user: Viewer | None = None) -> "QuerySet[AuditEntry]":
+    """The entries that fit a line of search (`audit_query`). Names in it stand for what `user` may see."""
+    return audit_query.narrow(rows, text, user)[0]
 
 
 def history(row: Model, user: Viewer) -> "QuerySet[AuditEntry]":
@@ -161,6 +155,20 @@ def lines(rows: Iterable[AuditEntry]) -> list[Line]:
     parts = AuditPersonal.objects.in_bulk([row.pk for row in page])
     context = _Context(page, parts)
     return [_line(row, parts.get(row.pk), context) for row in page]
+
+
+def with_facts(rows: Iterable[AuditEntry]) -> list[tuple[AuditEntry, dict[str, Any]]]:
+    """Each entry with what it says, sealed and personal, in one mapping; `erased` is among it."""
+    page = list(rows)
+    parts = AuditPersonal.objects.in_bulk([row.pk for row in page])
+    context = _Context(page, parts)
+    return [
+        (row, {**context.facts(row, parts.get(row.pk)), "erased": _is_erased(row, parts.get(row.pk))}) for row in page
+    ]
+
+
+def _is_erased(row: AuditEntry, part: AuditPersonal | None) -> bool:
+    return part is None and bool(_opened(row.sealed).get("personal"))
 
 
 def detail(entry_id: int, user: Viewer) -> Detail:
@@ -245,7 +253,7 @@ def _line(row: AuditEntry, part: AuditPersonal | None, context: _Context) -> Lin
         sentence=audit_words.say(row.action, facts),
         actor=facts["actor"],
         outcome=row.outcome,
-        erased=part is None and bool(_opened(row.sealed).get("personal")),
+        erased=_is_erased(row, part),
         chain=row.chain,
         chain_label=chain_label(row.chain, context.systems),
         seq=row.seq,
@@ -264,22 +272,21 @@ def _opened(text: str) -> dict[str, Any]:
 
 
 def _differences(before: object, after: object) -> list[Difference]:
-    """Fields that differ. What is no mapping (it was cut to text) stands as one field without a name."""
+    """Fields that differ, in words. What is no mapping (it was cut to text) stands as one field without a name.
+
+    Where the entry says what was wished, only that is compared: the rest of what was there before stayed as it was.
+    """
     old = before if isinstance(before, dict) else {"": before} if before else {}
     new = after if isinstance(after, dict) else {"": after} if after else {}
+    fields = old.get("fields")
+    old = {**old, **(fields if isinstance(fields, dict) else {})}
+    if not new:
+        return []
     return [
-        Difference(str(name), _shown(old.get(name)), _shown(new.get(name)))
-        for name in dict.fromkeys([*old, *new])
+        Difference(audit_fields.name(name), audit_fields.value(old.get(name)), audit_fields.value(new.get(name)))
+        for name in (new if isinstance(after, dict) else dict.fromkeys([*old, *new]))
         if old.get(name) != new.get(name)
     ]
-
-
-def _shown(value: object) -> str:
-    if value is None:
-        return "–"
-    if isinstance(value, bool):
-        return _("yes") if value else _("no")
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 
 def _requests(value: object) -> list[str]:

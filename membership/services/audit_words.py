@@ -106,6 +106,7 @@ _WISHES = {
     ChangeKind.SAME_GROUPS: _("give %(people)s the same %(groups)s as somebody"),
     ChangeKind.MATRIX: _("change the places of %(people)s in %(groups)s"),
     ChangeKind.REVERT: _("undo what was changed outside for %(people)s in %(groups)s"),
+    ChangeKind.BACK_TO_DAY: _("bring %(groups)s back to an earlier day (%(people)s)"),
     ChangeKind.WAY_BACK: _("put %(people)s back as before in %(groups)s"),
     ChangeKind.RETRY: _("try %(steps)s again"),
     ChangeKind.ROSTER: _("bring %(people)s in %(groups)s in line with a list"),
@@ -201,7 +202,7 @@ def _why(facts: Facts) -> str:
     return said + (gettext(" (ticket %(ticket)s)") % {"ticket": ticket} if ticket else "")
 
 
-def _because(facts: Facts) -> str:
+def because(facts: Facts) -> str:
     """A colon and the sentence of the outcome's code, without its full stop."""
     params = facts.get("params")
     known: dict[str, Any] = {**facts, **(params if isinstance(params, Mapping) else {})}
@@ -221,7 +222,7 @@ def _found(facts: Facts) -> str:
     """What a read-back showed."""
     state = facts.get("state")
     label = str(OperationState(state).label) if state in OperationState.values else ""
-    return _because(facts) or _after_colon(label)
+    return because(facts) or _after_colon(label)
 
 
 def _reading(facts: Facts) -> str:
@@ -324,7 +325,7 @@ def _verdict(facts: Facts) -> str:
 
 _PARTS: dict[str, Callable[[Facts], str]] = {
     "attempt": _attempt,
-    "because": _because,
+    "because": because,
     "cancelled": _cancelled,
     "counts": _counts,
     "decision": _decision,

@@ -238,6 +238,13 @@ _ROSTER_TITLES: Mapping[str, Any] = {
     "remove": gettext_lazy("Remove %(people)s from %(group)s, as the list “%(list)s” says"),
     "exactly": gettext_lazy("Make %(group)s exactly the list “%(list)s”: %(people)s change"),
 }
+def _of_day(change: Change, about: About) -> str:
+    if not change.operations_count:
+        return _("Nothing to change")
+    said = {"group": _name(about, "group") or _name(about, "label"), "day": _name(about, "day")}
+    return _("Bring %(group)s back to %(day)s") % said
+
+
 _TITLES: Mapping[ChangeKind, Callable[[Change, About], str]] = {
     ChangeKind.REMOVAL: _of_removal,
     ChangeKind.REMOVAL_EVERYWHERE: _of_removal_everywhere,
@@ -253,4 +260,5 @@ _TITLES: Mapping[ChangeKind, Callable[[Change, About], str]] = {
     ChangeKind.REVERT: _of_revert,
     ChangeKind.WAY_BACK: _of_way_back,
     ChangeKind.ROSTER: _of_roster,
+    ChangeKind.BACK_TO_DAY: _of_day,
 }

@@ -292,7 +292,7 @@ def test_an_entry_shows_request_answer_and_what_changed(club, auditor):
     detail = audit_log.detail(row.pk, auditor)
     assert detail.requests == ['DELETE /groups/a%20b?token=%2A%2A%2A&page=2\n{\n  "x": 1\n}']
     assert detail.answer == '200\n{\n  "id": 7\n}'
-    assert detail.differences == [audit_log.Difference("is_present", "yes", "no")]
+    assert detail.differences == [audit_log.Difference("in the group", "yes", "no")]
     assert (detail.reason, detail.refs) == ("left", {"change": 4, "connection": club.pk})
     assert detail.fault == ""
 

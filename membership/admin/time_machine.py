@@ -1,0 +1,120 @@
+"""Pages of the past: who was in a group on a day, where a person was, and what differs between two days."""
+
+import datetime as dt
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.http import Http404, HttpResponse, HttpResponseBase, HttpResponseRedirect, StreamingHttpResponse
+from django.urls import URLPattern, path
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from membership.admin.exporting import FORMATS
+from membership.admin.requests import Request, refuse
+from membership.errors import BadValue, ChangeRefused
+from membership.models import Group, Person
+from membership.sentences import say
+from membership.services import exports, inert, time_machine
+from membership.templatetags import cells
+
+if TYPE_CHECKING:
+    from membership.admin.base import PanelAdmin
+
+ROWS = 50
+
+
+def urls(page: "PanelAdmin", prefix: str) -> list[URLPattern]:
+    """Two addresses below a row's own: the page, and its list as a file."""
+    view = page.admin_site.admin_view
+    return [
+        path("<int:pk>/then/", view(partial(_view, page)), name=f"{prefix}_then"),
+        path("<int:pk>/then/export/", view(require_POST(partial(_export, page))), name=f"{prefix}_then_export"),
+    ]
+
+
+def _view(page: "PanelAdmin", request: Request, pk: int) -> HttpResponse:
+    row = _row(page, request, pk)
+    day, fault = _day(request, "day", timezone.localdate() - dt.timedelta(days=1))
+    other, other_fault = _day(request, "other", None)
+    about = _of_person if isinstance(row, Person) else _of_group
+    context = about(row, day or timezone.localdate(), other, request)
+    name = inert.inert(str(row))
+    title = _("Where %(name)s was") if isinstance(row, Person) else _("Who was in %(name)s")
+    return page.render(
+        request,
+        "membership/then/page.html",
+        row=row,
+        is_person=isinstance(row, Person),
+        fault=fault or other_fault,
+        today=timezone.localdate(),
+        other=other,
+        formats=FORMATS,
+        may_act=page.has_act_permission(request),
+        title=title % {"name": name},
+        crumbs=[(page.opts.verbose_name_plural.capitalize(), cells.listing(page.model)), (name, cells.page(row))],
+        **context,
+    )
+
+
+def _row(page: "PanelAdmin", request: Request, pk: int) -> Any:
+    if not page.has_view_permission(request):
+        raise PermissionDenied
+    row = page.page_rows(request).filter(pk=pk).first()
+    if row is None:
+        raise Http404(_("There is nothing here that you may see."))
+    return row
+
+
+def _day(request: Request, name: str, otherwise: dt.date | None) -> tuple[dt.date | None, str]:
+    text = request.GET.get(name, "")
+    if not text:
+        return otherwise, ""
+    try:
+        return time_machine.day_of(text), ""
+    except BadValue as error:
+        return otherwise, inert.inert(say(error))
+
+
+def _of_group(row: Group, day: dt.date, other: dt.date | None, request: Request) -> dict[str, Any]:
+    then = time_machine.group_then(row, day)
+    differs = time_machine.group_difference(row, day, other) if other is not None and then.is_known else None
+    return {"then": then, "shown": _paged(then.there, request), "differs": differs, "is_known": then.is_known}
+
+
+def _of_person(row: Person, day: dt.date, other: dt.date | None, request: Request) -> dict[str, Any]:
+    then = time_machine.person_then(row, day, request.user)
+    differs = time_machine.person_difference(row, day, other, request.user) if other is not None else None
+    return {"then": then, "shown": _paged(then.there, request), "differs": differs, "is_known": True}
+
+
+def _paged(rows: Any, request: Request) -> Any:
+    return Paginator(rows, ROWS).get_page(request.GET.get("p"))
+
+
+def _export(page: "PanelAdmin", request: Request, pk: int) -> HttpResponseBase:
+    row = _row(page, request, pk)
+    try:
+        day = time_machine.day_of(request.GET.get("day", ""))
+        rows, columns = time_machine.as_list(row, day, request.user)
+    except (BadValue, ChangeRefused) as error:
+        refuse(request, error)
+        return HttpResponseRedirect("../")
+    name, content_type, content = exports.export(
+        rows,
+        columns,
+        actor=request.user,
+        list_name=f"{page.opts.model_name} {row.pk} on {day.isoformat()}",
+        query=request.GET.urlencode(),
+        format=request.POST.get("format", ""),
+    )
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+    return StreamingHttpResponse(content, content_type=content_type, headers=headers)
+
+
+def back(request: Request, row: Group) -> HttpResponse:
+    """The preview that brings a group back to a day."""
+    day = time_machine.day_of(request.POST.get("day", ""))
+    return HttpResponseRedirect(cells.page(time_machine.draft_back(row, day, actor=request.user)))

@@ -1,0 +1,190 @@
+"""The index behind the log's text search: fast for rare words, and in step with what is erased.
+
+SQLite: an FTS5 table of trigrams over `AuditPersonal.text`. Filling it costs several times what writing an entry costs,
+so the worker does that beside its work, chunk by chunk; what is not in it yet is looked through one by one. Deleting a
+personal part takes its words out at once, by a trigger; their traces leave the index's own pages with the next
+merging, which the worker does, too.
+
+PostgreSQL: a GIN index of `pg_trgm`, which keeps itself in step. Where that extension cannot be made, searching works
+and is slow, and a system check says so.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections, router, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Q
+from django.db.models.expressions import RawSQL
+
+from membership.models import AuditIndex, AuditPersonal
+
+PERSONAL = AuditPersonal._meta.db_table
+STATE = AuditIndex._meta.db_table
+TABLE = "membership_auditwords"
+TRIGGER = "musterbook_words_delete"
+GIN = "audit_words"
+
+SHORTEST = 3
+"""Letters of a word that trigrams can find."""
+COMMON = 50_000
+"""From so many entries on a word is common: the newest of them are found by walking, not by the index."""
+_CHUNK = 500
+_MERGED_PAGES = 200
+
+_DELETE = (
+    f'CREATE TRIGGER "{TRIGGER}" AFTER DELETE ON "{PERSONAL}"'  # noqa: S608 - our own names
+    f' WHEN OLD.entry_id <= (SELECT upto FROM "{STATE}")'
+    f' BEGIN INSERT INTO "{TABLE}" ("{TABLE}", rowid, text) VALUES (\'delete\', OLD.entry_id, OLD.text); END'
+)
+
+
+# making and keeping it
+
+
+def install(using: str = DEFAULT_DB_ALIAS) -> bool:
+    """Make what is missing. Safe to repeat. False: this PostgreSQL lets us make no index."""
+    connection = connections[using]
+    if STATE not in connection.introspection.table_names():
+        return False  # before its migration
+    AuditIndex.objects.using(using).get_or_create(pk=1)
+    if connection.vendor == "sqlite":
+        _install_sqlite(connection)
+        return True
+    return _install_postgresql(connection)
+
+
+def _install_sqlite(connection: BaseDatabaseWrapper) -> None:
+    with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+        cursor.execute("SELECT name, sql FROM sqlite_master WHERE name IN (%s, %s)", [TABLE, TRIGGER])
+        found = dict(cursor.fetchall())
+        if TABLE in found and found.get(TRIGGER) == _DELETE:
+            return
+        # A trigger that was away, for instance because its table was rebuilt, let the index fall behind.
+        cursor.execute(f'DROP TRIGGER IF EXISTS "{TRIGGER}"')
+        cursor.execute(f'DROP TABLE IF EXISTS "{TABLE}"')
+        cursor.execute(
+            f'CREATE VIRTUAL TABLE "{TABLE}" USING fts5'
+            f"(text, content='{PERSONAL}', content_rowid='entry_id', tokenize='trigram case_sensitive 1')"
+        )
+        cursor.execute(f'UPDATE "{STATE}" SET upto = 0')  # noqa: S608 - our own name
+        cursor.execute(_DELETE)
+
+
+def _install_postgresql(connection: BaseDatabaseWrapper) -> bool:
+    try:
+        with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+            cursor.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
+            cursor.execute(f'CREATE INDEX IF NOT EXISTS "{GIN}" ON "{PERSONAL}" USING gin (text gin_trgm_ops)')
+    except DatabaseError:
+        return False
+    return True
+
+
+def is_there(using: str = DEFAULT_DB_ALIAS) -> bool:
+    connection = connections[using]
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute("SELECT count(*) FROM sqlite_master WHERE name IN (%s, %s)", [TABLE, TRIGGER])
+            return bool(cursor.fetchone()[0] == 2)
+        cursor.execute("SELECT to_regclass(%s)", [f'"{GIN}"'])
+        return cursor.fetchone()[0] is not None
+
+
+def keep_up() -> bool:
+    """Put the next entries into the index, and merge it where something was erased. True: there was something to do.
+
+    A short transaction each time: pages that write do not wait for it.
+    """
+    using = router.db_for_write(AuditPersonal)
+    if connections[using].vendor != "sqlite" or not is_there(using):
+        return False
+    state = AuditIndex.objects.using(using).get(pk=1)
+    newest = AuditPersonal.objects.using(using).order_by("-pk").values_list("pk", flat=True).first() or 0
+    if newest > state.upto:
+        return _index_next(using)
+    return _merge(using) if state.merge_wanted else False
+
+
+def _index_next(using: str) -> bool:
+    with transaction.atomic(using=using), connections[using].cursor() as cursor:
+        cursor.execute(f'SELECT upto FROM "{STATE}" WHERE id = 1')  # noqa: S608 - our own name
+        upto = cursor.fetchone()[0]
+        rows = AuditPersonal.objects.using(using).filter(pk__gt=upto).order_by("pk")
+        chunk = list(rows.values_list("pk", "text")[:_CHUNK])
+        if not chunk:
+            return False
+        cursor.executemany(f'INSERT INTO "{TABLE}" (rowid, text) VALUES (%s, %s)', chunk)  # noqa: S608 - our own name
+        AuditIndex.objects.using(using).filter(pk=1).update(upto=chunk[-1][0])
+    return True
+
+
+def want_merge() -> None:
+    """Something was erased: its traces are to leave the index's pages. Inside the caller's transaction."""
+    AuditIndex.objects.filter(pk=1).update(merge_wanted=True)
+
+
+def _merge(using: str) -> bool:
+    """One part of merging everything into one piece, which holds nothing that was deleted."""
+    with transaction.atomic(using=using), connections[using].cursor() as cursor:
+        before = _changes(cursor)
+        # A negative number begins to merge all there is, whatever its size; the next ones go on with it.
+        state = AuditIndex.objects.using(using).get(pk=1)
+        pages = -_MERGED_PAGES if state.merge_begun_at_upto != state.upto else _MERGED_PAGES
+        cursor.execute(f'INSERT INTO "{TABLE}" ("{TABLE}", rank) VALUES (\'merge\', %s)', [pages])  # noqa: S608
+        is_done = _changes(cursor) - before < 2 and pages > 0
+        changed = {"merge_wanted": False, "merge_begun_at_upto": -1} if is_done else {"merge_begun_at_upto": state.upto}
+        AuditIndex.objects.using(using).filter(pk=1).update(**changed)
+    return True
+
+
+def _changes(cursor: Any) -> int:
+    cursor.execute("SELECT total_changes()")
+    return int(cursor.fetchone()[0])
+
+
+# searching
+
+
+def rare(words: Sequence[str]) -> list[int] | None:
+    """Ids of the entries that hold each of the folded `words`; None where there are too many of them to be named.
+
+    `words` are at least `SHORTEST` letters long each.
+    """
+    using = router.db_for_read(AuditPersonal)
+    connection = connections[using]
+    if not is_there(using):
+        return None
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            phrase = " ".join('"{}"'.format(word.replace('"', '""')) for word in words)
+            newer = " AND ".join("instr(text, %s) > 0" for _word in words)
+            cursor.execute(
+                f'SELECT rowid FROM "{TABLE}" WHERE "{TABLE}" MATCH %s UNION ALL'  # noqa: S608 - our own names
+                f' SELECT entry_id FROM "{PERSONAL}" WHERE entry_id > (SELECT upto FROM "{STATE}") AND {newer}'
+                " LIMIT %s",
+                [phrase, *words, COMMON + 1],
+            )
+        else:
+            held = " AND ".join("text LIKE %s" for _word in words)
+            patterns = [f"%{_literal(word)}%" for word in words]
+            cursor.execute(
+                f'SELECT entry_id FROM "{PERSONAL}" WHERE {held} LIMIT %s',  # noqa: S608 - our own name
+                [*patterns, COMMON + 1],
+            )
+        found = [row[0] for row in cursor.fetchall()]
+    return None if len(found) > COMMON else found
+
+
+def _literal(word: str) -> str:
+    for sign in "\\%_":
+        word = word.replace(sign, f"\\{sign}")
+    return word
+
+
+def among(ids: Sequence[int]) -> Q:
+    """The entries of these ids, however many: one parameter."""
+    if connections[router.db_for_read(AuditPersonal)].vendor == "sqlite":
+        return Q(pk__in=RawSQL("SELECT value FROM json_each(%s)", [json.dumps(list(ids))]))
+    return Q(pk__in=RawSQL("SELECT unnest(%s::bigint[])", [list(ids)]))

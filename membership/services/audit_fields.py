@@ -1,0 +1,63 @@
+"""Fields of stored states in words: "manager: no → yes"."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+FIELDS: Mapping[str, Any] = {
+    "": gettext_lazy("as a whole"),
+    "is_present": gettext_lazy("in the group"),
+    "is_member": gettext_lazy("member"),
+    "is_manager": gettext_lazy("manager"),
+    "can_write": gettext_lazy("can write"),
+    "is_muted": gettext_lazy("muted"),
+    "participant_type": gettext_lazy("type"),
+    "name": gettext_lazy("name"),
+    "members": gettext_lazy("first members"),
+    "nickname": gettext_lazy("nickname"),
+    "preferred_color_hex": gettext_lazy("colour"),
+    "auto_reply": gettext_lazy("automatic replies"),
+    "ai_prompt": gettext_lazy("instructions to the assistant"),
+    "ai_auto_close_secret_word": gettext_lazy("secret word that ends the assistant's part"),
+    "ai_number_of_context_messages": gettext_lazy("messages that the assistant reads"),
+    "base_url": gettext_lazy("address"),
+    "internal": gettext_lazy("inside our own network"),
+    "rate_per_s": gettext_lazy("requests per second"),
+    "burst": gettext_lazy("burst"),
+    "concurrency": gettext_lazy("requests at once"),
+    "timeout_s": gettext_lazy("time limit of a request, seconds"),
+    "settle_s": gettext_lazy("wait before reading back, seconds"),
+    "state": gettext_lazy("state"),
+    "role": gettext_lazy("role"),
+}
+
+
+def name(field: str) -> str:
+    """What a field is called; one that is not known by its own name, readable."""
+    return str(FIELDS.get(field) or field.replace("_", " "))
+
+
+def value(stored: object) -> str:
+    """A stored value in words: yes, no, set, a list, a dash for nothing."""
+    if stored is None or stored == "":
+        return "–"
+    if isinstance(stored, bool):
+        return _("yes") if stored else _("no")
+    if isinstance(stored, Mapping):
+        return _mapping(stored)
+    if isinstance(stored, list):
+        return ", ".join(map(value, stored)) or "–"
+    return str(stored)
+
+
+def _mapping(stored: Mapping[str, Any]) -> str:
+    if stored.get("secret") is True:
+        return _("set anew")
+    if set(stored) == {"is_set"}:
+        return _("set") if stored["is_set"] else _("not set")
+    if all(isinstance(each, str | int | float | bool | None) for each in stored.values()):
+        return "; ".join(f"{name(key)}: {value(each)}" for key, each in stored.items()) or "–"
+    return json.dumps(stored, ensure_ascii=False, sort_keys=True)

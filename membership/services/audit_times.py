@@ -1,0 +1,93 @@
+"""When something happened, as people write it in a line of search."""
+
+import datetime as dt
+import re
+
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from membership.models import AuditEntry
+
+_CLOCKS_DIFFER = dt.timedelta(days=1)
+"""By how much the clocks of machines that write entries may differ, at most."""
+_NEAR = 100
+"""Entries of nearly the same time: one of them has about the smallest, or the greatest, number."""
+
+
+def since(value: str) -> Q | str:
+    """From the beginning of what `value` means on; a text that says why it means nothing."""
+    found = span(value)
+    return _no_day() if found is None else _since(found[0])
+
+
+def until(value: str) -> Q | str:
+    """Up to the end of what `value` means."""
+    found = span(value)
+    return _no_day() if found is None else _until(found[1])
+
+
+def within(value: str) -> Q | str:
+    found = span(value)
+    return _no_day() if found is None else _since(found[0]) & _until(found[1])
+
+
+def _no_day() -> str:
+    return _("write a day as 2026-03-31, a month as 2026-03, a time as 2026-03-31T09:30, or today, yesterday, 7d")
+
+
+def _since(at: dt.datetime) -> Q:
+    """`at` and later. Entries are numbered as time goes by: their numbers spare looking at all of them."""
+    ids = AuditEntry.objects.filter(at__gte=at - _CLOCKS_DIFFER).order_by("at").values_list("pk", flat=True)[:_NEAR]
+    return Q(at__gte=at) & Q(pk__gte=min(ids, default=0))
+
+
+def _until(at: dt.datetime) -> Q:
+    """Earlier than `at`."""
+    ids = AuditEntry.objects.filter(at__lt=at + _CLOCKS_DIFFER).order_by("-at").values_list("pk", flat=True)[:_NEAR]
+    return Q(at__lt=at) & Q(pk__lte=max(ids, default=0))
+
+
+_AGO = re.compile(r"([0-9]{1,4})\s*([a-z]+)", re.ASCII)
+_UNITS = {"h": 1 / 24, "d": 1, "w": 7, "m": 30, "y": 365}
+
+
+def span(value: str) -> tuple[dt.datetime, dt.datetime] | None:
+    """Beginning and end of what a word for a time means, in the panel's zone."""
+    wanted, today = value.casefold(), timezone.localdate()
+    if wanted in ("today", str(_("today")).casefold()):
+        return _days(today, 1)
+    if wanted in ("yesterday", str(_("yesterday")).casefold()):
+        return _days(today - dt.timedelta(days=1), 1)
+    ago = _AGO.fullmatch(wanted)
+    if ago and ago[2][0] in _UNITS:
+        at = timezone.now() - dt.timedelta(days=int(ago[1]) * _UNITS[ago[2][0]])
+        return at, at
+    return _written(value)
+
+
+def _written(value: str) -> tuple[dt.datetime, dt.datetime] | None:
+    try:
+        if re.fullmatch(r"\d{4}", value, re.ASCII):
+            year = int(value)
+            return _midnight(dt.date(year, 1, 1)), _midnight(dt.date(year + 1, 1, 1))
+        if re.fullmatch(r"\d{4}-\d{1,2}", value, re.ASCII):
+            year, month = map(int, value.split("-"))
+            return _midnight(dt.date(year, month, 1)), _midnight(dt.date(year + month // 12, month % 12 + 1, 1))
+        if "T" in value.upper():
+            at = dt.datetime.fromisoformat(value)
+            at = at if at.tzinfo else timezone.make_aware(at)
+            return at, at + (dt.timedelta(minutes=1) if at.second == at.microsecond == 0 else dt.timedelta(seconds=1))
+        return _days(dt.date.fromisoformat(value), 1)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _days(first: dt.date, count: int) -> tuple[dt.datetime, dt.datetime]:
+    return _midnight(first), _midnight(first + dt.timedelta(days=count))
+
+
+def _midnight(day: dt.date) -> dt.datetime:
+    if not 1970 <= day.year <= 9000:
+        raise ValueError(day)
+    return timezone.make_aware(dt.datetime.combine(day, dt.time.min))

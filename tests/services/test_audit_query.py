@@ -1,0 +1,157 @@
+"""One line of search over the log."""
+
+import datetime as dt
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from membership.models import AuditEntry, Change, ChangeConnection
+from membership.services import audit_facets, audit_log, audit_query
+from membership.vocab import AuditAction, Role
+from tests import mirrored
+from tests.services.test_audit_log import NOW, put, removal
+
+DAY = dt.timedelta(days=1)
+
+
+@pytest.fixture
+def told(db, operator):
+    """Two systems, a person with an account in one of them, a change with a ticket, and entries about them."""
+    office, club = mirrored.system("Office"), mirrored.system("Club app", provider="mudbase")
+    chess = mirrored.group("Chess club", club)
+    account = mirrored.account("ada.l", club, email="ada@example.org")
+    ada = mirrored.person("Ada Lovelace", account)
+    change = Change.objects.create(kind="removal", ticket="HELP-8", created_at=NOW, requested_by=operator)
+    ChangeConnection.objects.create(change=change, connection=club)
+    return {
+        "club": club,
+        "ada": ada,
+        "requested": put(AuditAction.CHANGE_REQUESTED, actor=operator, change_id=change.pk, at=NOW,
+                         personal={"reason": "left the club", "ticket": "HELP-8"}),
+        "removed": removal(club, "Ada", group_id=chess.pk, account_id=account.pk, change_id=change.pk, operation_id=7,
+                           at=NOW + DAY),
+        "refused": removal(office, "Zoë", action=AuditAction.OPERATION_REFUSED, outcome="remote_said_no",
+                           at=NOW + 2 * DAY),
+        "protected": put(AuditAction.PERSON_PROTECTED, actor=operator, person_id=ada.pk, at=NOW + 40 * DAY,
+                         personal={"name": "Ada Lovelace"}),
+    }  # fmt: skip
+
+
+LINES = {
+    "ada": {"removed", "protected"},
+    "ADA chess": {"removed"},
+    '"ada lovelace"': {"protected"},
+    "actor:operator": {"requested", "protected"},
+    "who:OPER ada": {"protected"},
+    "actor:musterbook": {"removed", "refused"},
+    "action:operation": {"removed", "refused"},
+    "action:confirmed": {"removed"},
+    "action:operation.refused": {"refused"},
+    'action:"said no"': None,
+    "system:club": {"removed"},
+    "system: office": {"refused"},
+    "group:chess": {"removed"},
+    'group:"Chess club" ada': {"removed"},
+    "person:lovelace": {"removed", "protected"},
+    "person:ada@example.org": {"removed"},
+    "account:ada.l": {"removed"},
+    "ticket:help-8": {"requested", "removed"},
+    "step:7": {"removed"},
+    "outcome:refused": {"refused"},
+    "outcome:remote_said_no": {"refused"},
+    "outcome:said": {"refused"},
+    "on:2026-01-31": {"requested"},
+    "from:2026-02-01": {"removed", "refused", "protected"},
+    "to:2026-02-01": {"requested", "removed"},
+    "from:2026-02 to:2026-02": {"removed", "refused"},
+    "on:2026": {"requested", "removed", "refused", "protected"},
+    "on:2026-01-31T09:30": {"requested"},
+    "on:yesterday": set(),
+    "from:7d": set(),
+    "https://example.org": set(),
+    "le": {"requested"},
+}
+
+
+def names(told, rows):
+    known = {row.pk: name for name, row in told.items() if isinstance(row, AuditEntry)}
+    return {known[row.pk] for row in rows}
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_a_line_finds_what_it_says(told, auditor, line):
+    rows, asked = audit_query.narrow(audit_log.entries(auditor), line, auditor)
+    if LINES[line] is None:
+        assert asked.faults
+    else:
+        assert names(told, rows) == LINES[line]
+        assert not asked.faults
+
+
+def test_numbers_find_rows_by_their_ids(told, auditor):
+    change = told["requested"].change_id
+    assert names(told, audit_query.narrow(audit_log.entries(auditor), f"change:{change}")[0]) == {
+        "requested",
+        "removed",
+    }
+    assert names(told, audit_query.narrow(audit_log.entries(auditor), f"person:#{told['ada'].pk}")[0]) == {
+        "removed",
+        "protected",
+    }
+
+
+@pytest.mark.parametrize("line", ["from:soon", "action:nonsense", "group:nowhere", "change:x", 'actor:""', "to:9999"])
+def test_a_term_that_is_not_understood_finds_nothing_and_says_why(told, auditor, line):
+    rows, asked = audit_query.narrow(audit_log.entries(auditor), f"ada {line}", auditor)
+    assert not rows
+    assert line.split(":")[0] in asked.faults[0]
+
+
+def test_names_stand_only_for_what_the_reader_may_see(told, make_user):
+    office_only = make_user("limited", Role.OPERATOR, [told["refused"].connection_id])
+    for line in ("person:lovelace", "group:chess", "ticket:help-8", "system:club"):
+        rows, asked = audit_query.narrow(audit_log.entries(office_only), line, office_only)
+        assert not rows
+        assert asked.faults
+
+
+@pytest.mark.parametrize("line", ["", "   ", "\0", '"', '""', ":", "::", "from:", "#", "a" * 5000, "'; --", "\ud800"])
+def test_no_line_breaks_it(told, auditor, line):
+    list(audit_query.narrow(audit_log.entries(auditor), line, auditor)[0])
+
+
+def test_facets_count_what_was_found(told, auditor):
+    counted = audit_facets.facets(audit_log.entries(auditor))
+    said = {facet.name: {value.label: value.count for value in facet.values} for facet in counted.facets}
+    assert counted.total == 4
+    assert said["action"] == {"confirmed": 1, "person protected": 1, "refused": 1, "requested": 1}
+    assert said["system"] == {"Club app": 1, "Office": 1}
+    assert said["actor"] == {"operator": 2, "Musterbook": 2}
+    for facet in counted.facets:
+        for value in facet.values:
+            rows = audit_query.narrow(audit_log.entries(auditor), value.term, auditor)[0]
+            assert rows.count() == value.count, value
+
+
+def test_counting_is_bounded(told, auditor, monkeypatch):
+    monkeypatch.setattr(audit_facets, "BOUND", 2)
+    counted = audit_facets.facets(audit_log.entries(auditor))
+    assert (counted.total, counted.is_bounded) == (2, True)
+
+
+def test_a_term_takes_the_place_of_one_of_its_kind():
+    assert audit_facets.with_term("ada action:x", "action:y") == "ada action:y"
+
+
+def test_a_search_takes_few_questions(told, auditor):
+    audit_log.entries(auditor).exists()
+    with CaptureQueriesContext(connection) as asked:
+        list(audit_query.narrow(audit_log.entries(auditor), "ada person:ada from:2026", auditor)[0][:50])
+    assert len(asked) <= 7
+
+
+def test_today_is_a_day_of_the_panel(db, auditor):
+    row = put(AuditAction.GROUP_PROTECTED, at=timezone.now())
+    assert list(audit_query.narrow(audit_log.entries(auditor), "on:today", auditor)[0]) == [row]
