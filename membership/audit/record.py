@@ -16,14 +16,18 @@ from membership import conf
 from membership.audit import chain as chains
 from membership.audit import redact
 from membership.errors import AuditUnavailable
-from membership.models import AuditEntry, AuditHead, AuditPersonal
+from membership.models import AuditEntry, AuditHead, AuditPersonal, bulk
 from membership.vocab import AuditAction
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 _NOT_SEARCHED = frozenset({"request", "answer"})
-_BATCH = 1000
+_REFS = tuple((name, f"{name}_id") for name in chains.REFS)
+_COLUMNS = tuple(str(field.column) for field in AuditEntry._meta.concrete_fields if not field.primary_key)
+
+_Part = tuple[str, str, str]
+"""Salt, data and searchable text of a personal part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,33 +89,43 @@ def _append(
 ) -> dict[str, list[AuditEntry]]:
     heads = _lock_heads(sorted(wanted))
     rows: list[AuditEntry] = []
-    parts: list[AuditPersonal | None] = []
+    parts: list[_Part | None] = []
     written: dict[str, list[AuditEntry]] = {}
     moved: list[tuple[AuditHead, int, str]] = []
+    seal = _Seal(stamp_at, key_id, key)
     for head in heads:
         seq, prev = head.seq, head.mac
         written[head.chain] = of_chain = []
         for entry in wanted[head.chain]:
             seq += 1
-            row, part = _seal(entry, head.chain, seq, prev, stamp_at, key_id, key)
+            row, part = seal.sealed(entry, head.chain, seq, prev)
             prev = row.mac
             of_chain.append(row)
             parts.append(part)
         rows += of_chain
         moved.append((head, seq, prev))
-    AuditEntry.objects.bulk_create(rows, batch_size=_BATCH)
-    AuditPersonal.objects.bulk_create(_named(rows, parts), batch_size=_BATCH)
+    _insert(rows, parts, stamp_at)
     for head, seq, last_mac in moved:
         if not AuditHead.objects.filter(pk=head.pk, seq=head.seq).update(seq=seq, mac=last_mac):
             raise DatabaseError("the head of a chain moved under its lock")
     return written
 
 
-def _named(rows: Sequence[AuditEntry], parts: Sequence[AuditPersonal | None]) -> Iterator[AuditPersonal]:
+def _insert(rows: Sequence[AuditEntry], parts: Sequence[_Part | None], stamp_at: dt.datetime) -> None:
+    """One statement for entries, one for personal parts; the entries know their ids then."""
+    at = bulk.stored_time(AuditEntry, stamp_at)
+    values = [(*(at if name == "at" else getattr(row, name) for name in _COLUMNS),) for row in rows]
+    ids = {
+        (chain, seq): pk
+        for chain, seq, pk in bulk.insert_returning(AuditEntry, _COLUMNS, values, ("chain", "seq", "id"))
+    }
+    personal = []
     for row, part in zip(rows, parts, strict=True):
+        row.pk = ids[(row.chain, row.seq)]
+        row._state.adding = False
         if part is not None:
-            part.entry_id = row.pk
-            yield part
+            personal.append((row.pk, *part))
+    bulk.insert_rows(AuditPersonal, ("entry_id", "salt", "data", "text"), personal)
 
 
 def _lock_heads(names: Sequence[str]) -> list[AuditHead]:
@@ -128,54 +142,61 @@ def _lock_heads(names: Sequence[str]) -> list[AuditHead]:
     return heads
 
 
-def _seal(
-    entry: Entry, chain: str, seq: int, prev: str, at: dt.datetime, key_id: str, key: bytes
-) -> tuple[AuditEntry, AuditPersonal | None]:
-    refs = {name: value for name in chains.REFS if (value := getattr(entry, f"{name}_id")) is not None}
-    actor_id = entry.actor.pk if entry.actor is not None else None
-    outcome = chains.clean_text(str(entry.outcome))[:60]
-    part, committed = _personal(entry)
-    sealed = chains.canonical(
-        {
-            "v": chains.VERSION,
-            "chain": chain,
-            "seq": seq,
-            "prev": prev,
-            "at": chains.stamp(at),
-            "kid": key_id,
-            "action": entry.action.value,
-            "actor": actor_id,
-            "refs": refs,
-            "outcome": outcome,
-            "data": redact.hide_secrets(chains.clean(entry.data)),
-            "personal": committed,
-        }
-    )
-    row = AuditEntry(
-        chain=chain,
-        seq=seq,
-        at=at,
-        action=entry.action.value,
-        actor_id=actor_id,
-        outcome=outcome,
-        sealed=sealed,
-        mac=chains.mac(key, sealed),
-        **{f"{name}_id": value for name, value in refs.items()},
-    )
-    return row, part
+class _Seal:
+    """Seals entries of one moment with one key."""
+
+    def __init__(self, at: dt.datetime, key_id: str, key: bytes) -> None:
+        self._at = at
+        self._stamp = chains.stamp(at)
+        self._key_id = key_id
+        self._key = key
+
+    def sealed(self, entry: Entry, chain: str, seq: int, prev: str) -> tuple[AuditEntry, _Part | None]:
+        refs = {name: value for name, ref in _REFS if (value := getattr(entry, ref)) is not None}
+        actor_id = entry.actor.pk if entry.actor is not None else None
+        outcome = chains.clean_text(str(entry.outcome))[:60]
+        part, committed = _personal(entry)
+        sealed = chains.canonical(
+            {
+                "v": chains.VERSION,
+                "chain": chain,
+                "seq": seq,
+                "prev": prev,
+                "at": self._stamp,
+                "kid": self._key_id,
+                "action": entry.action.value,
+                "actor": actor_id,
+                "refs": refs,
+                "outcome": outcome,
+                "data": redact.hide_secrets(chains.clean(entry.data)),
+                "personal": committed,
+            }
+        )
+        row = AuditEntry(
+            chain=chain,
+            seq=seq,
+            at=self._at,
+            action=entry.action.value,
+            actor_id=actor_id,
+            outcome=outcome,
+            sealed=sealed,
+            mac=chains.mac(self._key, sealed),
+            **{f"{name}_id": value for name, value in refs.items()},
+        )
+        return row, part
 
 
-def _personal(entry: Entry) -> tuple[AuditPersonal | None, str | None]:
-    """The row with the personal part, and the commitment to it."""
-    content = chains.clean(entry.personal)
+def _personal(entry: Entry) -> tuple[_Part | None, str | None]:
+    """Salt, data and searchable text of the personal part, and the commitment to it."""
+    content = redact.fitting(dict(entry.personal))
     if entry.actor is not None:
-        content["actor"] = chains.clean_text(entry.actor.get_username())
+        content["actor"] = redact.fitting(entry.actor.get_username())
     if not content:
         return None, None
-    content, text = redact.fit(redact.cut(redact.hide_secrets(content)))
+    content, text = redact.fit(content)
     salt = chains.new_salt()
     searched = chains.fold("\n".join(_texts({k: v for k, v in content.items() if k not in _NOT_SEARCHED})))
-    return AuditPersonal(salt=salt, data=text, text=searched), chains.commitment(salt, text, searched)
+    return (salt, text, searched), chains.commitment(salt, text, searched)
 
 
 def _texts(value: Any) -> Iterator[str]:

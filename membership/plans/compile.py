@@ -13,8 +13,8 @@ from django.utils import timezone
 
 from membership import conf
 from membership.errors import Reason
-from membership.models import Change, ChangeConnection, Connection, LeftOut, Operation, Participant
-from membership.plans import bulk, guards, hashing
+from membership.models import Change, ChangeConnection, Connection, LeftOut, Operation, Participant, bulk
+from membership.plans import guards, hashing
 from membership.plans.calls import calls_of
 from membership.plans.cases import Case, Providers, look_up
 from membership.plans.known import learn
