@@ -4,7 +4,7 @@ A batch is the real function: one query for the heads, one insert of entries, on
 """
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -24,8 +24,14 @@ if TYPE_CHECKING:
 
 _NOT_SEARCHED = frozenset({"request", "answer"})
 _REFS = tuple((name, f"{name}_id") for name in chains.REFS)
-_COLUMNS = tuple(str(field.column) for field in AuditEntry._meta.concrete_fields if not field.primary_key)
+_COLUMNS = (
+    *("chain", "seq", "at", "action", "actor_id"),
+    *(ref for _, ref in _REFS),
+    *("outcome", "sealed", "mac"),
+)
 
+_Row = tuple[Any, ...]
+"""An entry in the order of `_COLUMNS`."""
 _Part = tuple[str, str, str]
 """Salt, data and searchable text of a personal part."""
 
@@ -55,12 +61,14 @@ def connection_chain(connection_id: int) -> str:
     return f"connection:{connection_id}"
 
 
-def write(chain: str, entries: Sequence[Entry], *, at: dt.datetime | None = None) -> list[AuditEntry]:
+def write(chain: str, entries: Sequence[Entry], *, at: dt.datetime | None = None) -> Sequence[AuditEntry]:
     """Append `entries` to one chain, in order. See `write_all`."""
     return write_all({chain: entries}, at=at).get(chain, [])
 
 
-def write_all(entries: Mapping[str, Sequence[Entry]], *, at: dt.datetime | None = None) -> dict[str, list[AuditEntry]]:
+def write_all(
+    entries: Mapping[str, Sequence[Entry]], *, at: dt.datetime | None = None
+) -> dict[str, Sequence[AuditEntry]]:
     """Append entries to several chains: `{chain: entries in order}`.
 
     Call it inside the transaction of what is recorded, as its last statement: it holds the chains' heads, locked in id
@@ -84,13 +92,31 @@ def write_all(entries: Mapping[str, Sequence[Entry]], *, at: dt.datetime | None 
         raise AuditUnavailable(why=type(error).__name__) from error
 
 
+class Written(Sequence[AuditEntry]):
+    """The entries of one chain as they were written: made only for who looks at them."""
+
+    def __init__(self, rows: Sequence[_Row], ids: Mapping[tuple[str, int], int], at: dt.datetime) -> None:
+        self._rows = rows
+        self._ids = ids
+        self._at = at
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: Any) -> Any:
+        row = self._rows[index]
+        entry = AuditEntry(**dict(zip(_COLUMNS, row, strict=True)))
+        entry.pk, entry.at, entry._state.adding = self._ids[row[:2]], self._at, False
+        return entry
+
+
 def _append(
     wanted: Mapping[str, Sequence[Entry]], *, stamp_at: dt.datetime, key_id: str, key: bytes
-) -> dict[str, list[AuditEntry]]:
+) -> dict[str, Sequence[AuditEntry]]:
     heads = _lock_heads(sorted(wanted))
-    rows: list[AuditEntry] = []
+    rows: list[_Row] = []
     parts: list[_Part | None] = []
-    written: dict[str, list[AuditEntry]] = {}
+    written: dict[str, list[_Row]] = {}
     moved: list[tuple[AuditHead, int, str]] = []
     seal = _Seal(stamp_at, key_id, key)
     for head in heads:
@@ -99,33 +125,25 @@ def _append(
         for entry in wanted[head.chain]:
             seq += 1
             row, part = seal.sealed(entry, head.chain, seq, prev)
-            prev = row.mac
+            prev = row[-1]
             of_chain.append(row)
             parts.append(part)
         rows += of_chain
         moved.append((head, seq, prev))
-    _insert(rows, parts, stamp_at)
+    ids = _insert(rows, parts)
     for head, seq, last_mac in moved:
         if not AuditHead.objects.filter(pk=head.pk, seq=head.seq).update(seq=seq, mac=last_mac):
             raise DatabaseError("the head of a chain moved under its lock")
-    return written
+    return {chain: Written(of_chain, ids, stamp_at) for chain, of_chain in written.items()}
 
 
-def _insert(rows: Sequence[AuditEntry], parts: Sequence[_Part | None], stamp_at: dt.datetime) -> None:
-    """One statement for entries, one for personal parts; the entries know their ids then."""
-    at = bulk.stored_time(AuditEntry, stamp_at)
-    values = [(*(at if name == "at" else getattr(row, name) for name in _COLUMNS),) for row in rows]
-    ids = {
-        (chain, seq): pk
-        for chain, seq, pk in bulk.insert_returning(AuditEntry, _COLUMNS, values, ("chain", "seq", "id"))
-    }
-    personal = []
-    for row, part in zip(rows, parts, strict=True):
-        row.pk = ids[(row.chain, row.seq)]
-        row._state.adding = False
-        if part is not None:
-            personal.append((row.pk, *part))
+def _insert(rows: Sequence[_Row], parts: Sequence[_Part | None]) -> Mapping[tuple[str, int], int]:
+    """One statement for entries, one for personal parts, which go by the entries' ids: those are returned."""
+    returned = bulk.insert_returning(AuditEntry, _COLUMNS, rows, ("chain", "seq", "id"))
+    ids = {(chain, seq): pk for chain, seq, pk in returned}
+    personal = [(ids[row[:2]], *part) for row, part in zip(rows, parts, strict=True) if part is not None]
     bulk.insert_rows(AuditPersonal, ("entry_id", "salt", "data", "text"), personal)
+    return ids
 
 
 def _lock_heads(names: Sequence[str]) -> list[AuditHead]:
@@ -146,13 +164,13 @@ class _Seal:
     """Seals entries of one moment with one key."""
 
     def __init__(self, at: dt.datetime, key_id: str, key: bytes) -> None:
-        self._at = at
+        self._at = bulk.stored_time(AuditEntry, at)
         self._stamp = chains.stamp(at)
         self._key_id = key_id
         self._key = key
 
-    def sealed(self, entry: Entry, chain: str, seq: int, prev: str) -> tuple[AuditEntry, _Part | None]:
-        refs = {name: value for name, ref in _REFS if (value := getattr(entry, ref)) is not None}
+    def sealed(self, entry: Entry, chain: str, seq: int, prev: str) -> tuple[_Row, _Part | None]:
+        refs = [getattr(entry, ref) for _, ref in _REFS]
         actor_id = entry.actor.pk if entry.actor is not None else None
         outcome = chains.clean_text(str(entry.outcome))[:60]
         part, committed = _personal(entry)
@@ -166,24 +184,14 @@ class _Seal:
                 "kid": self._key_id,
                 "action": entry.action.value,
                 "actor": actor_id,
-                "refs": refs,
+                "refs": {name: value for (name, _), value in zip(_REFS, refs, strict=True) if value is not None},
                 "outcome": outcome,
-                "data": redact.hide_secrets(chains.clean(entry.data)),
+                "data": redact.fitting(dict(entry.data)),
                 "personal": committed,
             }
         )
-        row = AuditEntry(
-            chain=chain,
-            seq=seq,
-            at=self._at,
-            action=entry.action.value,
-            actor_id=actor_id,
-            outcome=outcome,
-            sealed=sealed,
-            mac=chains.mac(self._key, sealed),
-            **{f"{name}_id": value for name, value in refs.items()},
-        )
-        return row, part
+        mac = chains.mac(self._key, sealed)
+        return (chain, seq, self._at, entry.action.value, actor_id, *refs, outcome, sealed, mac), part
 
 
 def _personal(entry: Entry) -> tuple[_Part | None, str | None]:
@@ -195,16 +203,22 @@ def _personal(entry: Entry) -> tuple[_Part | None, str | None]:
         return None, None
     content, text = redact.fit(content)
     salt = chains.new_salt()
-    searched = chains.fold("\n".join(_texts({k: v for k, v in content.items() if k not in _NOT_SEARCHED})))
+    searched = chains.fold("\n".join(_texts([v for k, v in content.items() if k not in _NOT_SEARCHED])))
     return (salt, text, searched), chains.commitment(salt, text, searched)
 
 
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _texts(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _texts(item)
+def _texts(value: Any) -> list[str]:
+    """All texts in it, in order."""
+    if type(value) is str:
+        return [value]
+    if type(value) is dict:
+        value = value.values()
+    elif type(value) is not list:
+        return []
+    found: list[str] = []
+    for item in value:
+        if type(item) is str:
+            found.append(item)
+        elif item is not None and item is not True and item is not False:
+            found += _texts(item)
+    return found

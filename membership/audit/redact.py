@@ -54,24 +54,46 @@ def hide_secrets(value: Any, name: str = "") -> Any:
     return value
 
 
-def fitting(value: Any, name: str = "") -> Any:
-    """`cut(hide_secrets(clean(value)))` in one go: a worker asks for it twenty times a step."""
+def fitting(value: Any) -> Any:
+    """`cut(hide_secrets(clean(value)))` in one go: a worker asks for it forty times a step."""
     kind = type(value)
-    if name and is_secret_name(name):
-        return cut(_hidden(clean(value)))
     if kind is str:
+        if value.isascii() and "\0" not in value:
+            return value if len(value) < 8 else _cut_text(_hide_in_text(value), TEXT_LIMIT)
         return _cut_text(_hide_in_text(clean_text(value)), TEXT_LIMIT)
     if value is None or kind is bool or kind is int:
         return value
-    if kind is dict and name not in _PAIRS:
-        return {_plain_key(key): fitting(item, _plain_key(key)) for key, item in value.items()}
-    if kind is list and name not in _PAIRS:
+    if kind is dict:
+        return _fitting_items(value)
+    if kind is list:
         return [fitting(item) for item in value]
-    return cut(hide_secrets(clean(value), name))
+    return cut(hide_secrets(clean(value)))
 
 
-def _plain_key(key: Any) -> str:
-    return clean_text(key if type(key) is str else str(key))
+def _fitting_items(items: dict[Any, Any]) -> dict[str, Any]:
+    found = {}
+    for key, value in items.items():
+        name, is_plain = _name(key) if type(key) is str else (clean_text(str(key)), False)
+        if is_plain:
+            found[name] = fitting(value)
+        elif name in _PAIRS and type(value) is list:
+            found[name] = [_fitting_pair(pair) for pair in value]
+        else:
+            found[name] = cut(hide_secrets(clean(value), name))
+    return found
+
+
+def _fitting_pair(pair: Any) -> Any:
+    if type(pair) is list and len(pair) == 2 and type(pair[0]) is str and _name(pair[0]) == (pair[0], True):
+        return [cut(pair[0]), fitting(pair[1])]
+    return cut(_hide_in_pair(clean(pair)))
+
+
+@lru_cache(maxsize=4096)
+def _name(key: str) -> tuple[str, bool]:
+    """A key as it is kept, and whether it says nothing about its value."""
+    name = clean_text(key)
+    return name, not (is_secret_name(name) or name in _PAIRS)
 
 
 def _hide_in_pair(pair: Any) -> Any:

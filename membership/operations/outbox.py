@@ -93,7 +93,7 @@ def claim(connection_id: int, token: int, limit: int) -> list[Operation]:
     with transaction.atomic():
         if hold_lane(connection_id, token) != ConnectionState.ACTIVE:
             return []
-        candidates, behind = turns.first_of_each_subject(connection_id, turns.locked(ids))
+        candidates, behind = turns.first_of_each_subject(connection_id, turns.locked(connection_id, ids))
         Operation.objects.filter(pk__in=behind).update(not_before=now + BEHIND_ANOTHER)
         candidates, hopeless = sort_out(candidates, now)
         sendable, entries = [], [_end(op, OperationState.OVERTAKEN, now, Reason.STEP_BEFORE_FAILED) for op in hopeless]
@@ -119,8 +119,10 @@ def _begin(operations: Sequence[Operation], token: int, now: datetime) -> None:
     Operation.objects.filter(pk__in=[operation.pk for operation in operations]).update(
         state=OperationState.RUNNING, lane_token=token, claimed_at=now, attempts=F("attempts") + 1, not_before=None
     )
-    waiting = {op.change_id for op in operations if op.change.state == ChangeState.QUEUED}
-    Change.objects.filter(pk__in=waiting, state=ChangeState.QUEUED).update(state=ChangeState.RUNNING)
+    # Asked first: a change begins once, and a statement that may write takes a lock each time.
+    waiting = Change.objects.filter(pk__in={op.change_id for op in operations}, state=ChangeState.QUEUED)
+    if waiting.exists():
+        waiting.update(state=ChangeState.RUNNING)
     for operation in operations:
         operation.attempts += 1
         operation.state = OperationState.RUNNING

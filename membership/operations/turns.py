@@ -5,7 +5,7 @@ from datetime import datetime
 
 from django.db.models import Case, Exists, IntegerField, OuterRef, Q, QuerySet, Value, When
 
-from membership.models import Change, Operation
+from membership.models import Change, Connection, Group, Operation
 from membership.vocab import ChangeState, OperationState
 
 SMALL_CHANGE = 50
@@ -16,9 +16,6 @@ _BEGINNING = (
     "change_id", "position", "connection_id", "group_id", "participant_id", "account_id", "verb", "subject",
     "subject_label", "wanted", "before", "calls", "calls_done", "digest", "secrets", "results", "state", "attempts",
     "resends", "suspicion", "found",
-    "change__state",
-    "connection__settle_s",
-    "group__remote_id", "group__remote_number", "group__name", "group__is_present",
     "account__remote_id", "account__person_id",
     "participant__is_present", "participant__is_member", "participant__is_manager", "participant__can_write",
     "participant__is_muted",
@@ -35,9 +32,7 @@ def in_turn(changes: "QuerySet[Change]") -> "QuerySet[Change]":
 def next_ids(connection_id: int, now: datetime, limit: int) -> list[int]:
     """Ids of up to `limit` operations that may begin now, the next one first."""
     queued = Operation.objects.filter(connection_id=connection_id, state=OperationState.QUEUED)
-    changes = Change.objects.filter(state__in=ChangeState.open()).filter(
-        Exists(queued.filter(change=OuterRef("pk")))
-    )
+    changes = Change.objects.filter(state__in=ChangeState.open()).filter(Exists(queued.filter(change=OuterRef("pk"))))
     ids: list[int] = []
     for change_id, cancel_wanted_at in in_turn(changes).values_list("pk", "cancel_wanted_at"):
         rest = queued.filter(Q(not_before=None) | Q(not_before__lte=now), change_id=change_id)
@@ -49,16 +44,24 @@ def next_ids(connection_id: int, now: datetime, limit: int) -> list[int]:
     return ids
 
 
-def locked(ids: Sequence[int]) -> list[Operation]:
+def locked(connection_id: int, ids: Sequence[int]) -> list[Operation]:
     """Those of `ids` that still may begin, in that order, locked. Inside the caller's transaction."""
     rows = (
         Operation.objects.select_for_update(of=("self",), no_key=True)
         .filter(GOES_ON, pk__in=ids, state=OperationState.QUEUED)
-        .select_related("participant", "group", "connection", "change", "account")
+        .select_related("participant", "account")
         .only(*_BEGINNING)
         .order_by()
     )
     found = {operation.pk: operation for operation in rows}
+    # What many share is asked for once, not with each row.
+    connection = Connection.objects.only("settle_s").get(pk=connection_id)
+    groups = Group.objects.only("remote_id", "remote_number", "name", "is_present")
+    known = groups.in_bulk({op.group_id for op in found.values() if op.group_id is not None})
+    for operation in found.values():
+        operation.connection = connection
+        if operation.group_id is not None:
+            operation.group = known[operation.group_id]
     return [found[pk] for pk in ids if pk in found]
 
 
