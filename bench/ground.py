@@ -5,7 +5,6 @@ import itertools
 import json
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -15,7 +14,7 @@ from django.db import connection, transaction
 from django.test.utils import setup_databases, teardown_databases
 from django.utils import timezone
 
-from membership.models import Account, Change, Connection, Group, Operation, Participant, Presence
+from membership.models import Account, Change, Connection, Group, Participant, Presence
 from membership.operations import outbox
 from membership.plans import compile as plans
 from membership.vocab import ChangeKind, ChangeState, PresenceCause
@@ -39,9 +38,7 @@ class RemoteProcess:
     """The remote, in a process of its own."""
 
     def __init__(self) -> None:
-        self._process = subprocess.Popen(  # noqa: S603 - our own module
-            [sys.executable, "-m", "bench.server"], stdout=subprocess.PIPE, text=True
-        )
+        self._process = subprocess.Popen([sys.executable, "-m", "bench.server"], stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None  # noqa: S101 - for the type checker
         self.port = int(self._process.stdout.readline())
         self.url = f"http://127.0.0.1:{self.port}"
@@ -152,13 +149,3 @@ def confirmed_removal(groups: list[Group], *, count: int | None = None) -> Chang
 def ended(change: Change) -> dict[str, int]:
     """How many of its steps ended how: what was measured must also be right."""
     return outbox.counts(change.pk).of
-
-
-def open_steps(change: Change) -> int:
-    from membership.vocab import OperationState
-
-    return Operation.objects.filter(change=change, state__in=OperationState.open()).count()
-
-
-def no_stop() -> threading.Event:
-    return threading.Event()

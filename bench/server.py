@@ -1,6 +1,7 @@
 """A remote for measuring: speaks enough of Kaiten over real HTTP, answers after a fixed latency, counts and checks.
 
-A process of its own and one loop, so that it is never what is measured: the sandbox's thread for each connection would be.
+A process of its own and one loop, so that it is never what is measured: the sandbox, with a thread for each connection,
+would be.
 
     python -m bench.server --latency 0.05          prints its port
 

@@ -60,7 +60,7 @@ def insert_returning(
     """As `insert_rows`; gives these columns of each row as stored, in no certain order."""
     connection = connections[router.db_for_write(model)]
     table = connection.ops.quote_name(model._meta.db_table)
-    start = f"INSERT INTO {table} ({_names(connection, columns)}) VALUES "
+    start = f"INSERT INTO {table} ({_names(connection, columns)}) VALUES "  # noqa: S608 - our own names
     one = f"({_marks(columns)})"
     end = f" RETURNING {_names(connection, returning)}"
     with connection.cursor() as cursor:

@@ -24,9 +24,11 @@ GATHER_S = 0.02
 """How long further answers are waited for, so that one transaction settles many."""
 QUEUE_EVERY_S = 0.25
 """How often confirmed changes are looked for while others are sent: a small one goes before the rest of a large one."""
-AHEAD_S = 0.1
+GATHER_LONGER_S = 0.05
+"""The same while the threads have work left: fewer and larger transactions, of which each has its price."""
+AHEAD_S = 0.2
 """How far intents run ahead of the threads: what so many seconds will send, by how fast it goes now."""
-AHEAD_AT_MOST = 2
+AHEAD_AT_MOST = 3
 """The same, at most so many calls a thread."""
 
 
@@ -92,7 +94,10 @@ class Runner:
 
     def _refill(self) -> bool:
         """Claim what the window has room for. True: there was something."""
-        room = self.window - len(self._running)
+        window, running = self.window, len(self._running)
+        room = window - running
+        if running > self._threads and room < (window - self._threads) / 2:
+            return False  # the threads have enough: a larger claim later costs less
         if time.monotonic() >= self._queue_at:
             self._queue()
         claimed = outbox.claim(self._connection_id, self._lease.token, room)
@@ -135,7 +140,7 @@ class Runner:
         except queue.Empty:
             return []
         if len(batch) + self._answers.qsize() < len(self._running):
-            time.sleep(GATHER_S)
+            time.sleep(GATHER_LONGER_S if len(self._running) - len(batch) > self._threads else GATHER_S)
         while len(batch) < len(self._running):
             try:
                 batch.append(self._answers.get_nowait())
