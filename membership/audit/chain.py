@@ -73,7 +73,11 @@ def clean(value: Any) -> Any:
 
 def canonical(value: Any) -> str:
     """The one JSON text of a cleaned value."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _encode(value)
+
+
+# Made once: an encoder is not cheap, and entries are many.
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 
 
 def stamp(at: dt.datetime) -> str:

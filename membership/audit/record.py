@@ -4,7 +4,7 @@ A batch is the real function: one query for the heads, one insert of entries, on
 """
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,14 +16,24 @@ from membership import conf
 from membership.audit import chain as chains
 from membership.audit import redact
 from membership.errors import AuditUnavailable
-from membership.models import AuditEntry, AuditHead, AuditPersonal
+from membership.models import AuditEntry, AuditHead, AuditPersonal, bulk
 from membership.vocab import AuditAction
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 _NOT_SEARCHED = frozenset({"request", "answer"})
-_BATCH = 1000
+_REFS = tuple((name, f"{name}_id") for name in chains.REFS)
+_COLUMNS = (
+    *("chain", "seq", "at", "action", "actor_id"),
+    *(ref for _, ref in _REFS),
+    *("outcome", "sealed", "mac"),
+)
+
+_Row = tuple[Any, ...]
+"""An entry in the order of `_COLUMNS`."""
+_Part = tuple[str, str, str]
+"""Salt, data and searchable text of a personal part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +61,14 @@ def connection_chain(connection_id: int) -> str:
     return f"connection:{connection_id}"
 
 
-def write(chain: str, entries: Sequence[Entry], *, at: dt.datetime | None = None) -> list[AuditEntry]:
+def write(chain: str, entries: Sequence[Entry], *, at: dt.datetime | None = None) -> Sequence[AuditEntry]:
     """Append `entries` to one chain, in order. See `write_all`."""
     return write_all({chain: entries}, at=at).get(chain, [])
 
 
-def write_all(entries: Mapping[str, Sequence[Entry]], *, at: dt.datetime | None = None) -> dict[str, list[AuditEntry]]:
+def write_all(
+    entries: Mapping[str, Sequence[Entry]], *, at: dt.datetime | None = None
+) -> dict[str, Sequence[AuditEntry]]:
     """Append entries to several chains: `{chain: entries in order}`.
 
     Call it inside the transaction of what is recorded, as its last statement: it holds the chains' heads, locked in id
@@ -80,38 +92,58 @@ def write_all(entries: Mapping[str, Sequence[Entry]], *, at: dt.datetime | None 
         raise AuditUnavailable(why=type(error).__name__) from error
 
 
+class Written(Sequence[AuditEntry]):
+    """The entries of one chain as they were written: made only for who looks at them."""
+
+    def __init__(self, rows: Sequence[_Row], ids: Mapping[tuple[str, int], int], at: dt.datetime) -> None:
+        self._rows = rows
+        self._ids = ids
+        self._at = at
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: Any) -> Any:
+        row = self._rows[index]
+        entry = AuditEntry(**dict(zip(_COLUMNS, row, strict=True)))
+        entry.pk, entry.at, entry._state.adding = self._ids[row[:2]], self._at, False
+        return entry
+
+
 def _append(
     wanted: Mapping[str, Sequence[Entry]], *, stamp_at: dt.datetime, key_id: str, key: bytes
-) -> dict[str, list[AuditEntry]]:
+) -> dict[str, Sequence[AuditEntry]]:
     heads = _lock_heads(sorted(wanted))
-    rows: list[AuditEntry] = []
-    parts: list[AuditPersonal | None] = []
-    written: dict[str, list[AuditEntry]] = {}
+    rows: list[_Row] = []
+    parts: list[_Part | None] = []
+    written: dict[str, list[_Row]] = {}
     moved: list[tuple[AuditHead, int, str]] = []
+    seal = _Seal(stamp_at, key_id, key)
     for head in heads:
         seq, prev = head.seq, head.mac
         written[head.chain] = of_chain = []
         for entry in wanted[head.chain]:
             seq += 1
-            row, part = _seal(entry, head.chain, seq, prev, stamp_at, key_id, key)
-            prev = row.mac
+            row, part = seal.sealed(entry, head.chain, seq, prev)
+            prev = row[-1]
             of_chain.append(row)
             parts.append(part)
         rows += of_chain
         moved.append((head, seq, prev))
-    AuditEntry.objects.bulk_create(rows, batch_size=_BATCH)
-    AuditPersonal.objects.bulk_create(_named(rows, parts), batch_size=_BATCH)
+    ids = _insert(rows, parts)
     for head, seq, last_mac in moved:
         if not AuditHead.objects.filter(pk=head.pk, seq=head.seq).update(seq=seq, mac=last_mac):
             raise DatabaseError("the head of a chain moved under its lock")
-    return written
+    return {chain: Written(of_chain, ids, stamp_at) for chain, of_chain in written.items()}
 
 
-def _named(rows: Sequence[AuditEntry], parts: Sequence[AuditPersonal | None]) -> Iterator[AuditPersonal]:
-    for row, part in zip(rows, parts, strict=True):
-        if part is not None:
-            part.entry_id = row.pk
-            yield part
+def _insert(rows: Sequence[_Row], parts: Sequence[_Part | None]) -> Mapping[tuple[str, int], int]:
+    """One statement for entries, one for personal parts, which go by the entries' ids: those are returned."""
+    returned = bulk.insert_returning(AuditEntry, _COLUMNS, rows, ("chain", "seq", "id"))
+    ids = {(chain, seq): pk for chain, seq, pk in returned}
+    personal = [(ids[row[:2]], *part) for row, part in zip(rows, parts, strict=True) if part is not None]
+    bulk.insert_rows(AuditPersonal, ("entry_id", "salt", "data", "text"), personal)
+    return ids
 
 
 def _lock_heads(names: Sequence[str]) -> list[AuditHead]:
@@ -128,62 +160,65 @@ def _lock_heads(names: Sequence[str]) -> list[AuditHead]:
     return heads
 
 
-def _seal(
-    entry: Entry, chain: str, seq: int, prev: str, at: dt.datetime, key_id: str, key: bytes
-) -> tuple[AuditEntry, AuditPersonal | None]:
-    refs = {name: value for name in chains.REFS if (value := getattr(entry, f"{name}_id")) is not None}
-    actor_id = entry.actor.pk if entry.actor is not None else None
-    outcome = chains.clean_text(str(entry.outcome))[:60]
-    part, committed = _personal(entry)
-    sealed = chains.canonical(
-        {
-            "v": chains.VERSION,
-            "chain": chain,
-            "seq": seq,
-            "prev": prev,
-            "at": chains.stamp(at),
-            "kid": key_id,
-            "action": entry.action.value,
-            "actor": actor_id,
-            "refs": refs,
-            "outcome": outcome,
-            "data": redact.hide_secrets(chains.clean(entry.data)),
-            "personal": committed,
-        }
-    )
-    row = AuditEntry(
-        chain=chain,
-        seq=seq,
-        at=at,
-        action=entry.action.value,
-        actor_id=actor_id,
-        outcome=outcome,
-        sealed=sealed,
-        mac=chains.mac(key, sealed),
-        **{f"{name}_id": value for name, value in refs.items()},
-    )
-    return row, part
+class _Seal:
+    """Seals entries of one moment with one key."""
+
+    def __init__(self, at: dt.datetime, key_id: str, key: bytes) -> None:
+        self._at = bulk.stored_time(AuditEntry, at)
+        self._stamp = chains.stamp(at)
+        self._key_id = key_id
+        self._key = key
+
+    def sealed(self, entry: Entry, chain: str, seq: int, prev: str) -> tuple[_Row, _Part | None]:
+        refs = [getattr(entry, ref) for _, ref in _REFS]
+        actor_id = entry.actor.pk if entry.actor is not None else None
+        outcome = chains.clean_text(str(entry.outcome))[:60]
+        part, committed = _personal(entry)
+        sealed = chains.canonical(
+            {
+                "v": chains.VERSION,
+                "chain": chain,
+                "seq": seq,
+                "prev": prev,
+                "at": self._stamp,
+                "kid": self._key_id,
+                "action": entry.action.value,
+                "actor": actor_id,
+                "refs": {name: value for (name, _), value in zip(_REFS, refs, strict=True) if value is not None},
+                "outcome": outcome,
+                "data": redact.fitting(dict(entry.data)),
+                "personal": committed,
+            }
+        )
+        mac = chains.mac(self._key, sealed)
+        return (chain, seq, self._at, entry.action.value, actor_id, *refs, outcome, sealed, mac), part
 
 
-def _personal(entry: Entry) -> tuple[AuditPersonal | None, str | None]:
-    """The row with the personal part, and the commitment to it."""
-    content = chains.clean(entry.personal)
+def _personal(entry: Entry) -> tuple[_Part | None, str | None]:
+    """Salt, data and searchable text of the personal part, and the commitment to it."""
+    content = redact.fitting(dict(entry.personal))
     if entry.actor is not None:
-        content["actor"] = chains.clean_text(entry.actor.get_username())
+        content["actor"] = redact.fitting(entry.actor.get_username())
     if not content:
         return None, None
-    content, text = redact.fit(redact.cut(redact.hide_secrets(content)))
+    content, text = redact.fit(content)
     salt = chains.new_salt()
-    searched = chains.fold("\n".join(_texts({k: v for k, v in content.items() if k not in _NOT_SEARCHED})))
-    return AuditPersonal(salt=salt, data=text, text=searched), chains.commitment(salt, text, searched)
+    searched = chains.fold("\n".join(_texts([v for k, v in content.items() if k not in _NOT_SEARCHED])))
+    return (salt, text, searched), chains.commitment(salt, text, searched)
 
 
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _texts(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _texts(item)
+def _texts(value: Any) -> list[str]:
+    """All texts in it, in order."""
+    if type(value) is str:
+        return [value]
+    if type(value) is dict:
+        value = value.values()
+    elif type(value) is not list:
+        return []
+    found: list[str] = []
+    for item in value:
+        if type(item) is str:
+            found.append(item)
+        elif item is not None and item is not True and item is not False:
+            found += _texts(item)
+    return found

@@ -6,31 +6,40 @@ Stretches of one participant never overlap.
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from django.db.models import F, Max, OuterRef, QuerySet, Subquery, Value
+from django.db.models import F, Max, QuerySet, Value
 from django.db.models.functions import Greatest
 
-from membership.models import Operation, Presence
+from membership.models import Presence, bulk
 from membership.vocab import PresenceCause
 
 
 def begin(
-    participant_ids: Sequence[int],
-    *,
-    returning: Iterable[int] = (),
-    since: datetime,
-    cause: PresenceCause,
-    operation_id: int | None = None,
+    participant_ids: Sequence[int], *, returning: Iterable[int] = (), since: datetime, cause: PresenceCause
 ) -> None:
     """Open a stretch for each. `returning`: those that were there before; a clock set back makes no overlap."""
+    _open_each(dict.fromkeys(participant_ids), returning, since, cause)
+
+
+def begin_by_operations(pairs: Mapping[int, int], *, returning: Iterable[int] = (), since: datetime) -> None:
+    """Open a stretch for each participant: `{participant id: operation id}`."""
+    _open_each(pairs, returning, since, PresenceCause.OPERATION)
+
+
+def _open_each(
+    pairs: Mapping[int, int] | Mapping[int, None], returning: Iterable[int], since: datetime, cause: PresenceCause
+) -> None:
     ended = _last_ends(returning)
-    Presence.objects.bulk_create(
-        Presence(
-            participant_id=pk,
-            since=max(since, ended.get(pk, since)),
-            began_by=cause,
-            began_operation_id=operation_id,
-        )
-        for pk in participant_ids
+    bulk.insert(
+        Presence,
+        [
+            {
+                "participant_id": pk,
+                "since": bulk.stored_time(Presence, max(since, ended.get(pk, since))),
+                "began_by": cause.value,
+                "began_operation_id": operation_id,
+            }
+            for pk, operation_id in pairs.items()
+        ],
     )
 
 
@@ -49,12 +58,13 @@ def end(participant_ids: Sequence[int], *, until: datetime, cause: PresenceCause
 
 def end_by_operations(pairs: Mapping[int, int], *, until: datetime) -> None:
     """Close the open stretch of each participant: `{participant id: operation id}`."""
-    whose = Operation.objects.filter(pk__in=list(pairs.values()), participant=OuterRef("participant")).order_by("-pk")
-    _open(list(pairs)).update(
-        until=_not_before_since(until),
-        ended_by=PresenceCause.OPERATION,
-        ended_operation_id=Subquery(whose.values("pk")[:1]),
+    if not pairs:
+        return
+    closing = dict(_open(list(pairs)).values_list("participant_id", "pk"))
+    Presence.objects.filter(pk__in=list(closing.values())).update(
+        until=_not_before_since(until), ended_by=PresenceCause.OPERATION
     )
+    bulk.update_ids(Presence, "ended_operation_id", {pk: pairs[whose] for whose, pk in closing.items()})
 
 
 def end_by_operation(participant_ids: Sequence[int], *, until: datetime, operation_id: int) -> None:

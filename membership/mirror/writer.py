@@ -7,7 +7,7 @@ and what is in `effects`.
 
 from membership.mirror.accounts import AccountIndex, AccountListing, mark_own, note_places_asked
 from membership.mirror.confirmed import Links, link_rows, put_found, remove_confirmed
-from membership.mirror.effects import group_deleted, group_renamed, put_added, put_group, put_rights
+from membership.mirror.effects import Added, Altered, group_deleted, group_renamed, put_added, put_group, put_rights
 from membership.mirror.groups import GroupListing, empty_gone, lost_sight, mark_gone, note_problem
 from membership.mirror.listing import Known, Listing, Pending, Problem, Tally
 from membership.mirror.participants import ParticipantListing, conclude
@@ -16,6 +16,8 @@ from membership.mirror.times import none_after
 __all__ = [
     "AccountIndex",
     "AccountListing",
+    "Added",
+    "Altered",
     "GroupListing",
     "Known",
     "Links",

@@ -84,6 +84,14 @@ class Operation(InConnection, models.Model):
                 condition=Q(state__in=("queued", "running", "in_doubt", "foreign")),
                 name="operation_open",
             ),
+            models.Index(
+                fields=["connection", "change", "position"], condition=Q(state="queued"), name="operation_next"
+            ),
+            models.Index(
+                fields=["connection", "subject"],
+                condition=Q(state__in=("queued", "running", "in_doubt", "foreign")),
+                name="operation_of_subject",
+            ),
             models.Index(fields=["change", "state"], name="operation_of_change"),
             models.Index(fields=["group", "settled_at"], name="operation_settled"),
         ]

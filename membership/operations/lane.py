@@ -86,13 +86,15 @@ class Lane(threading.Thread):
         self._tests_seen = row.tests_made
         if row.slowed_until:
             self._bucket.rest(max(0.0, (row.slowed_until - timezone.now()).total_seconds()))
-        window = min(row.concurrency, max(1, math.ceil(row.rate_per_s)))
+        threads = min(row.concurrency, max(1, math.ceil(row.rate_per_s)))
         ended = threading.Event()
         credentials = Credentials(row, hold=lambda: outbox.hold_lane(row.pk, self._lease.token))
         with Remote(
             row, lambda door: PacedDoor(door, self._bucket, self._stop_event, ended), credentials=credentials
         ) as remote:
-            runner = Runner(row.pk, remote.provider, self._lease, self._stop_event, window=window)
+            runner = Runner(
+                row.pk, remote.provider, self._lease, self._stop_event, threads=threads, rate_per_s=row.rate_per_s
+            )
             try:
                 yield remote, runner
             finally:

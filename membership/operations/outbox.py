@@ -17,17 +17,16 @@ from membership.audit import record
 from membership.conf import ACT_ON_STEPS_PER_TRANSACTION as CHUNK
 from membership.errors import ChangeRefused, Reason
 from membership.models import Change, Connection, Operation
-from membership.operations import exactly
+from membership.operations import exactly, turns
 from membership.operations.entries import operation_entry
 from membership.operations.indistinct import hold_back
+from membership.operations.turns import GOES_ON
 from membership.operations.verbs import standing
 from membership.operations.waiting import sort_out
 from membership.vocab import AuditAction, Chain, ChangeState, ConnectionState, OperationState, Verb
 
 BEHIND_ANOTHER = timedelta(seconds=5)
 """How long a wish waits before it is looked at again when an earlier one about the same person is open."""
-GOES_ON = Q(change__cancel_wanted_at=None) | Q(calls_done__gt=0)
-"""What may be sent: of a change that is being cancelled, only the rest of what is half done."""
 
 
 class LaneLost(Exception):
@@ -73,13 +72,21 @@ def _flip(change: Change, expected_hash: str, states: frozenset[str], **fields: 
 
 
 def promote(connection_id: int) -> bool:
-    """Queue one chunk of the planned operations of confirmed changes. True: there was one."""
-    changes = Change.objects.filter(state__in=ChangeState.open(), cancel_wanted_at=None).values("pk")
+    """Queue one chunk of the planned operations of confirmed changes, small changes first. True: there was one."""
+    planned = Operation.objects.filter(state=OperationState.PLANNED, connection_id=connection_id)
+    changes = turns.in_turn(
+        Change.objects.filter(state__in=ChangeState.open(), cancel_wanted_at=None).filter(
+            Exists(planned.filter(change=OuterRef("pk")))
+        )
+    )
+    first = changes.values_list("pk", flat=True).first()
+    if first is None:
+        return False
     with transaction.atomic():
         ids = list(
-            Operation.objects.select_for_update(of=("self",))
-            .filter(connection_id=connection_id, state=OperationState.PLANNED, change__in=changes)
-            .order_by("change_id", "position")
+            planned.filter(change=first)
+            .select_for_update(of=("self",), no_key=True)
+            .order_by("position")
             .values_list("pk", flat=True)[:CHUNK]
         )
         if ids:
@@ -95,23 +102,19 @@ def claim(connection_id: int, token: int, limit: int) -> list[Operation]:
     whose row is not what was asked for and approved ends refused, and nothing of it is sent.
     """
     now = timezone.now()
-    ready = (
-        Operation.objects.filter(connection_id=connection_id, state=OperationState.QUEUED)
-        .filter(Q(not_before=None) | Q(not_before__lte=now), GOES_ON)
-        .order_by("change_id", "position")
-    )
-    # What a plan holds is learned before the transaction: of a large one that takes some hundredths of a second.
-    plans = exactly.learn(ready.values_list("change_id", "change__plan_hash")[:limit])
-    if not plans:
+    ids, hashes = turns.next_turn(connection_id, now, limit)
+    if not ids:
         return []
+    # What a plan holds is learned before the transaction: of a large one that takes some hundredths of a second.
+    plans = exactly.learn(hashes.items())
     crash.point("claim.before")
     with transaction.atomic():
         if hold_lane(connection_id, token) != ConnectionState.ACTIVE:
             return []
-        candidates = list(ready.select_related("participant", "group", "connection", "change", "account")[:limit])
-        plans |= exactly.learn({(op.change_id, op.change.plan_hash) for op in candidates if op.change_id not in plans})
+        candidates = turns.locked(connection_id, ids)
         altered = exactly.altered(candidates, plans)
-        candidates = _first_of_each_subject(connection_id, [op for op in candidates if op not in altered], now)
+        candidates, behind = turns.first_of_each_subject(connection_id, [op for op in candidates if op not in altered])
+        Operation.objects.filter(pk__in=behind).update(not_before=now + BEHIND_ANOTHER)
         candidates, hopeless = sort_out(candidates, now)
         candidates = hold_back(candidates, now)
         sendable, entries = [], [_refuse_altered(op, now) for op in altered]
@@ -123,17 +126,8 @@ def claim(connection_id: int, token: int, limit: int) -> list[Operation]:
                 sendable.append(operation)
             else:
                 entries.append(_end(operation, state, now))
-        ids = [operation.pk for operation in sendable]
-        Operation.objects.filter(pk__in=ids).update(
-            state=OperationState.RUNNING, lane_token=token, claimed_at=now, attempts=F("attempts") + 1, not_before=None
-        )
-        Change.objects.filter(pk__in={op.change_id for op in sendable}, state=ChangeState.QUEUED).update(
-            state=ChangeState.RUNNING
-        )
-        for operation in sendable:
-            operation.attempts += 1
-            operation.state = OperationState.RUNNING
-            entries.append(operation_entry(AuditAction.OPERATION_INTENDED, operation))
+        _begin(sendable, token, now)
+        entries += [operation_entry(AuditAction.OPERATION_INTENDED, operation) for operation in sendable]
         if entries:
             crash.point("claim.inside")
             record.write(record.connection_chain(connection_id), entries, at=now)
@@ -143,23 +137,17 @@ def claim(connection_id: int, token: int, limit: int) -> list[Operation]:
     return sendable
 
 
-def _first_of_each_subject(connection_id: int, candidates: Sequence[Operation], now: datetime) -> list[Operation]:
-    """Those before which nothing else about the same person in the same group is open. The others wait a little."""
-    first: dict[tuple[int | None, str], int] = {}
-    open_ones = (
-        Operation.objects.filter(
-            connection_id=connection_id,
-            subject__in={op.subject for op in candidates},
-            state__in=OperationState.open() - {OperationState.PLANNED},
-        )
-        .order_by("-pk")
-        .values_list("group_id", "subject", "pk")
+def _begin(operations: Sequence[Operation], token: int, now: datetime) -> None:
+    Operation.objects.filter(pk__in=[operation.pk for operation in operations]).update(
+        state=OperationState.RUNNING, lane_token=token, claimed_at=now, attempts=F("attempts") + 1, not_before=None
     )
-    for group_id, subject, pk in open_ones:
-        first[(group_id, subject)] = pk
-    behind = [op.pk for op in candidates if first.get((op.group_id, op.subject)) != op.pk]
-    Operation.objects.filter(pk__in=behind).update(not_before=now + BEHIND_ANOTHER)
-    return [op for op in candidates if op.pk not in behind]
+    # Asked first: a change begins once, and a statement that may write takes a lock each time.
+    waiting = Change.objects.filter(pk__in={op.change_id for op in operations}, state=ChangeState.QUEUED)
+    if waiting.exists():
+        waiting.update(state=ChangeState.RUNNING)
+    for operation in operations:
+        operation.attempts += 1
+        operation.state = OperationState.RUNNING
 
 
 def _refuse_altered(operation: Operation, now: datetime) -> record.Entry:

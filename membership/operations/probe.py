@@ -99,10 +99,8 @@ class _Hasty:
         return self._door.read(call, credentials=credentials)
 
     def _begin(self) -> None:
-        while seconds := self._bucket.wait_s():
-            if time.monotonic() + seconds > self._ends_at:
-                break
-            time.sleep(seconds)
-        if time.monotonic() > self._ends_at:
+        turn = self._bucket.take()
+        if turn > self._ends_at:
             raise OutcomeUnknown(Reason.ANSWER_TIMEOUT)
+        time.sleep(max(0.0, turn - time.monotonic()))
         self.requests += 1

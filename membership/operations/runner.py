@@ -1,10 +1,10 @@
 """Sends what the outbox has claimed. One thread keeps the books, the others only send."""
 
+import math
 import queue
 import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 from membership import crash
 from membership.errors import NextStep, Reason
@@ -12,6 +12,7 @@ from membership.models import Operation
 from membership.operations import outbox
 from membership.operations.attempts import Attempt, Job, attempt
 from membership.operations.lease import Lease
+from membership.operations.senders import Pace, Senders
 from membership.operations.settle import settle
 from membership.providers.base import Provider
 from membership.providers.errors import ProviderError
@@ -21,6 +22,14 @@ TURN_S = 5.0
 """How long a lane sends before it looks at doubts and at its connection's state again."""
 GATHER_S = 0.02
 """How long further answers are waited for, so that one transaction settles many."""
+QUEUE_EVERY_S = 0.25
+"""How often confirmed changes are looked for while others are sent: a small one goes before the rest of a large one."""
+GATHER_LONGER_S = 0.05
+"""The same while the threads have work left: fewer and larger transactions, of which each has its price."""
+AHEAD_S = 0.2
+"""How far intents run ahead of the threads: what so many seconds will send, by how fast it goes now."""
+AHEAD_AT_MOST = 3
+"""The same, at most so many calls a thread."""
 
 
 def _stops_the_lane(error: ProviderError) -> bool:
@@ -36,16 +45,35 @@ class Runner:
     """
 
     def __init__(
-        self, connection_id: int, provider: Provider, lease: Lease, stop: threading.Event, *, window: int
+        self,
+        connection_id: int,
+        provider: Provider,
+        lease: Lease,
+        stop: threading.Event,
+        *,
+        threads: int,
+        rate_per_s: float = math.inf,
     ) -> None:
         self._connection_id = connection_id
         self._provider = provider
         self._lease = lease
         self._stop = stop
-        self._window = max(1, window)
-        self._pool = ThreadPoolExecutor(self._window, thread_name_prefix=f"lane-{connection_id}")
+        self._threads = max(1, threads)
+        self._rate_per_s = rate_per_s
+        self._senders = Senders(self._threads, self._send, name=f"lane-{connection_id}")
         self._answers: queue.SimpleQueue[Attempt] = queue.SimpleQueue()
         self._running: dict[int, Operation] = {}
+        self._pace = Pace()
+        self._queue_at = 0.0
+
+    @property
+    def window(self) -> int:
+        """How many intents may be open: one a thread, and what the threads will have taken by the next look.
+
+        Never more than the limit of the lane lets start within a second.
+        """
+        ahead = min(AHEAD_AT_MOST * self._threads, int(self._pace.per_s * AHEAD_S))
+        return max(1, min(self._threads + ahead, max(self._threads, int(self._rate_per_s))))
 
     def push(self) -> tuple[bool, ProviderError | None]:
         """Send until nothing can be claimed, the turn is over, or an answer stops the lane.
@@ -59,17 +87,34 @@ class Runner:
         while True:
             self._lease.keep()
             if trouble is None and not self._stop.is_set() and time.monotonic() < turn_ends:
-                claimed = outbox.claim(self._connection_id, self._lease.token, self._window - len(self._running))
-                sent = sent or bool(claimed)
-                self._start(claimed)
+                sent = self._refill() or sent
             if not self._running:
                 return sent, trouble
             trouble = self._settle_some() or trouble
 
+    def _refill(self) -> bool:
+        """Claim what the window has room for. True: there was something."""
+        window, running = self.window, len(self._running)
+        room = window - running
+        if running > self._threads and room < (window - self._threads) / 2:
+            return False  # the threads have enough: a larger claim later costs less
+        if time.monotonic() >= self._queue_at:
+            self._queue()
+        claimed = outbox.claim(self._connection_id, self._lease.token, room)
+        if len(claimed) < room and self._queue():
+            more = outbox.claim(self._connection_id, self._lease.token, room - len(claimed))
+            claimed = [*claimed, *more]
+        self._start(claimed)
+        return bool(claimed)
+
+    def _queue(self) -> bool:
+        self._queue_at = time.monotonic() + QUEUE_EVERY_S
+        return outbox.promote(self._connection_id)
+
     def _start(self, operations: Sequence[Operation]) -> None:
         for operation in operations:
             self._running[operation.pk] = operation
-            self._pool.submit(self._send, Job.of(operation))
+            self._senders.put(Job.of(operation))
 
     def _send(self, job: Job) -> None:
         self._answers.put(attempt(self._provider, job, self._lease.send_before))
@@ -89,13 +134,19 @@ class Runner:
         return next((item.error for item in batch if item.error and _stops_the_lane(item.error)), None)
 
     def _gather(self) -> list[Attempt]:
-        batch: list[Attempt] = []
+        """Wait for an answer, and a moment for others."""
         try:
-            batch.append(self._answers.get(timeout=1.0))
-            while len(batch) < len(self._running):
-                batch.append(self._answers.get(timeout=GATHER_S))
+            batch = [self._answers.get(timeout=1.0)]
         except queue.Empty:
-            pass
+            return []
+        if len(batch) + self._answers.qsize() < len(self._running):
+            time.sleep(GATHER_LONGER_S if len(self._running) - len(batch) > self._threads else GATHER_S)
+        while len(batch) < len(self._running):
+            try:
+                batch.append(self._answers.get_nowait())
+            except queue.Empty:
+                break
+        self._pace.note(len(batch))
         return batch
 
     def close(self) -> None:
@@ -103,4 +154,4 @@ class Runner:
 
         What was not settled is in doubt for the next owner, who reads it back: so no call may leave after that.
         """
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._senders.close()

@@ -1,6 +1,7 @@
 """What attempts mean for their operations: one transaction a batch of answers."""
 
 import logging
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -17,7 +18,7 @@ from membership.models import Operation, Reading
 from membership.operations import outbox
 from membership.operations.attempts import NEW_ID, Attempt
 from membership.operations.entries import operation_entry
-from membership.operations.verbs import tell_mirror, wished_rights
+from membership.operations.verbs import News, tell_mirror, wished_rights
 from membership.providers.base import RemoteGroup, RemoteParticipant, Verdict
 from membership.vocab import AuditAction, OperationState, ReadingKind, ReadingState, Verb
 
@@ -165,8 +166,7 @@ def apply(steps: Sequence[Step], token: int, now: datetime, first: Sequence[reco
         outbox.hold_lane(connection_id, token)
         unsettled = set(Operation.objects.filter(pk__in=ids, state=before).values_list("pk", flat=True))
         due = [step for step in steps if step.operation.pk in unsettled]
-        for step in due:
-            _move(step, now)
+        _move_all(due, now)
         _read_again(_tell_mirror(due, now), connection_id, now)
         crash.point(f"{part}.inside")
         entries = [_entry(step) for step in due if step.state != OperationState.RUNNING]
@@ -180,17 +180,23 @@ def apply(steps: Sequence[Step], token: int, now: datetime, first: Sequence[reco
     outbox.close_finished({step.operation.change_id for step in steps if step.state in OperationState.final()})
 
 
-def _put_read(step: Step, now: datetime) -> None:
-    """Keep what was read back. What calls of the operation have done by then is owed to it."""
-    operation, there = step.operation, step.there
-    owed_to = operation.pk if step.calls_done or operation.calls_done else None
-    if operation.participant_id:
-        writer.put_found(operation.participant_id, there, at=now, operation_id=owed_to)
-    elif operation.verb == Verb.ADD and there is not None and owed_to:
-        tell_mirror(operation, there, None, at=now)
+def _move_all(steps: Sequence[Step], now: datetime) -> None:
+    """One UPDATE for all that end alike: most of a batch does."""
+    alike: dict[tuple[Any, ...], list[Step]] = defaultdict(list)
+    for step in steps:
+        alike[_likeness(step)].append(step)
+    for group in alike.values():
+        Operation.objects.filter(pk__in=[step.operation.pk for step in group]).update(**_columns(group[0], now))
 
 
-def _move(step: Step, now: datetime) -> None:
+def _likeness(step: Step) -> tuple[Any, ...]:
+    """The same for two steps that are stored alike."""
+    own = step.operation.pk if step.extra else None
+    said = (repr(step.params), repr(step.suspicion_params)) if step.params or step.suspicion_params else None
+    return step.state, step.outcome, step.suspicion, step.not_before, step.calls_done, step.half_done, said, own
+
+
+def _columns(step: Step, now: datetime) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "state": step.state,
         "outcome": step.outcome,
@@ -204,29 +210,40 @@ def _move(step: Step, now: datetime) -> None:
         fields["calls_done"] = step.calls_done
     if step.state in OperationState.final():
         fields |= {"settled_at": now, "secrets": {}}
-    Operation.objects.filter(pk=step.operation.pk).update(**fields)
+    return fields
 
 
 def _tell_mirror(steps: Sequence[Step], now: datetime) -> set[int | None]:
     """Write what was confirmed or read. Returns the groups that have to be read again to know more."""
-    confirmed = [step for step in steps if step.state == OperationState.CONFIRMED]
-    removed = [step.operation for step in confirmed if step.operation.verb == Verb.REMOVE]
-    writer.remove_confirmed([(op.participant_id, op.pk) for op in removed if op.participant_id], at=now)
+    news = News(now)
     unclear: set[int | None] = set()
     for step in steps:
         operation = step.operation
         if step.state == OperationState.RUNNING and operation.verb == Verb.ADD and step.there is not None:
             # Added, its rights follow: known at once, or a reading would take the row for somebody else's doing.
-            tell_mirror(operation, step.there, None, at=now)
+            tell_mirror(news, operation, step.there, None)
         elif step.state != OperationState.CONFIRMED:
             if step.was_read:
-                _put_read(step, now)
-        elif operation.verb != Verb.REMOVE and not tell_mirror(operation, step.there, step.group, at=now):
+                _put_read(news, step)
+        elif not tell_mirror(news, operation, step.there, step.group):
             unclear.add(operation.group_id)
+    news.write()
     return unclear
 
 
+def _put_read(news: News, step: Step) -> None:
+    """Keep what was read back. What calls of the operation have done by then is owed to it."""
+    operation, there = step.operation, step.there
+    owed_to = operation.pk if step.calls_done or operation.calls_done else None
+    if operation.participant_id:
+        writer.put_found(operation.participant_id, there, at=news.at, operation_id=owed_to)
+    elif operation.verb == Verb.ADD and there is not None and owed_to:
+        tell_mirror(news, operation, there, None)
+
+
 def _read_again(group_ids: set[int | None], connection_id: int, now: datetime) -> None:
+    if not group_ids:
+        return
     Reading.objects.bulk_create(
         Reading(
             connection_id=connection_id, group_id=pk, kind=ReadingKind.GROUP, state=ReadingState.WANTED, asked_at=now

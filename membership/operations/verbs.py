@@ -1,13 +1,14 @@
 """What each verb asks of the mirror before it is sent, and what it means for the mirror once it is confirmed."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from django.db.models import Q
 
 from membership.mirror import writer
-from membership.models import Operation, Participant
+from membership.models import Operation, Participant, bulk
 from membership.plans.drafting import drafter
 from membership.plans.wishes import SECRET_MARK
 from membership.providers.base import RemoteGroup, RemoteParticipant
@@ -140,37 +141,60 @@ _STANDING: dict[Verb, Callable[[Operation], OperationState]] = {
 # once confirmed
 
 
-def tell_mirror(
-    operation: Operation, there: RemoteParticipant | None, group: RemoteGroup | None, *, at: datetime
-) -> bool:
-    """Write what a remote confirmed, removals apart, which are grouped. False: the group has to be read to know."""
+@dataclass(slots=True)
+class News:
+    """What a batch of answers means for the mirror: gathered first, written together."""
+
+    at: datetime
+    removed: list[tuple[int, int]] = field(default_factory=list)
+    added: list[tuple[Operation, writer.Added]] = field(default_factory=list)
+    altered: list[writer.Altered] = field(default_factory=list)
+
+    def write(self) -> None:
+        """Write all of it, grouped. Inside the caller's transaction."""
+        writer.remove_confirmed(self.removed, at=self.at)
+        made = writer.put_added([one for _, one in self.added], at=self.at)
+        bulk.update_ids(Operation, "participant_id", made)
+        for operation, _ in self.added:
+            operation.participant_id = made[operation.pk]
+        writer.put_rights(self.altered, at=self.at)
+
+
+def tell_mirror(news: News, operation: Operation, there: RemoteParticipant | None, group: RemoteGroup | None) -> bool:
+    """Gather what a remote confirmed; of groups, write it. False: the group has to be read to know."""
     match operation.verb:
+        case Verb.REMOVE:
+            if operation.participant_id:
+                news.removed.append((operation.participant_id, operation.pk))
         case Verb.ADD:
-            return _added(operation, there, at)
+            return _added(news, operation, there)
         case Verb.UPDATE:
-            writer.put_rights(operation.participant_id or 0, wished_rights(operation), at=at, operation_id=operation.pk)
+            _altered(news, operation)
             # Who managed without being a member may have become one by it.
             return not wishes_fields(operation) and operation.before.get("is_member") is not False
         case Verb.CREATE_GROUP if group is not None:
-            pk = writer.put_group(operation.connection_id, group, at=at)
+            pk = writer.put_group(operation.connection_id, group, at=news.at)
             Operation.objects.filter(pk=operation.pk).update(group_id=pk)
             operation.group_id = pk
             return False
         case Verb.RENAME_GROUP:
-            writer.group_renamed(operation.group_id or 0, operation.wanted["name"], at=at)
+            writer.group_renamed(operation.group_id or 0, operation.wanted["name"], at=news.at)
         case Verb.DELETE_GROUP:
-            writer.group_deleted(operation.group_id or 0, at=at, operation_id=operation.pk)
+            writer.group_deleted(operation.group_id or 0, at=news.at, operation_id=operation.pk)
     return True
 
 
-def _added(operation: Operation, there: RemoteParticipant | None, at: datetime) -> bool:
+def _altered(news: News, operation: Operation) -> None:
+    news.altered.append(writer.Altered(operation.participant_id or 0, operation.pk, wished_rights(operation)))
+
+
+def _added(news: News, operation: Operation, there: RemoteParticipant | None) -> bool:
     if there is None and operation.participant_id:
         # Its first call made the row; the last one gave rights.
-        writer.put_rights(operation.participant_id, wished_rights(operation), at=at, operation_id=operation.pk)
+        _altered(news, operation)
         return not wishes_fields(operation)
     if there is None or operation.group_id is None or operation.account_id is None:
         return False
-    pk = writer.put_added(operation.group_id, there, account_id=operation.account_id, at=at, operation_id=operation.pk)
-    Operation.objects.filter(pk=operation.pk).update(participant_id=pk)
-    operation.participant_id = pk
+    added = writer.Added(operation.group_id, operation.account_id, operation.pk, there)
+    news.added.append((operation, added))
     return True

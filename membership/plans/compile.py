@@ -14,8 +14,18 @@ from django.utils import timezone
 
 from membership import conf
 from membership.errors import Reason
-from membership.models import Change, ChangeConnection, Connection, Finding, Group, LeftOut, Operation, Participant
-from membership.plans import bulk, guards, hashing, limits
+from membership.models import (
+    Change,
+    ChangeConnection,
+    Connection,
+    Finding,
+    Group,
+    LeftOut,
+    Operation,
+    Participant,
+    bulk,
+)
+from membership.plans import guards, hashing, limits
 from membership.plans.calls import calls_of
 from membership.plans.cases import Case, Providers, look_up
 from membership.plans.facts import chunks

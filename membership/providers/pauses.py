@@ -15,6 +15,7 @@ NUMBER = re.compile(r"-?[0-9]{1,20}(?:\.[0-9]{1,9})?")
 EPOCH_FROM = 1_000_000_000
 EPOCH_MS_FROM = 100_000_000_000
 # In order of trust. `X-RateLimit-Reset` is the epoch with Kaiten and a span elsewhere; its size tells.
+WINDOW_HEADERS = ("x-ratelimit-reset-after", "x-ratelimit-reset")
 PAUSE_HEADERS = ("retry-after", "x-ratelimit-reset-after", "x-ratelimit-reset", "ratelimit-reset")
 
 
@@ -38,6 +39,21 @@ def requests_left(headers: Mapping[str, str]) -> int | None:
     """What `X-RateLimit-Remaining` says, if it says something."""
     text = headers.get("x-ratelimit-remaining", "").strip()
     return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else None
+
+
+def window_left(headers: Mapping[str, str], *, now: float) -> tuple[int, float] | None:
+    """How many requests the remote still takes, and for how many seconds (1 s to 15 min) that has to do.
+
+    None when the headers do not say both.
+    """
+    left = requests_left(headers)
+    if left is None:
+        return None
+    sent_at = _epoch_of_date(headers.get("date", ""))
+    for name in WINDOW_HEADERS:
+        if (seconds := _read(headers.get(name, ""), now if sent_at is None else sent_at)) is not None:
+            return left, seconds
+    return None
 
 
 def _from_body(body: bytes, reference: float | None) -> float | None:

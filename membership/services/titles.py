@@ -238,6 +238,8 @@ _ROSTER_TITLES: Mapping[str, Any] = {
     "remove": gettext_lazy("Remove %(people)s from %(group)s, as the list “%(list)s” says"),
     "exactly": gettext_lazy("Make %(group)s exactly the list “%(list)s”: %(people)s change"),
 }
+
+
 def _of_day(change: Change, about: About) -> str:
     if not change.operations_count:
         return _("Nothing to change")

@@ -1,8 +1,11 @@
 import json
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from membership.audit.redact import hide_secrets
+from membership.audit.chain import clean
+from membership.audit.redact import cut, fitting, hide_secrets
 
 
 @pytest.mark.parametrize(
@@ -61,3 +64,37 @@ def test_json_text_stays_json():
 def test_a_secret_in_a_list_of_query_pairs_or_headers_is_hidden():
     call = {"query": [["token", "abc"], ["page", "2"]], "headers": [["Authorization", "abc"]]}
     assert hide_secrets(call) == {"query": [["token", "***"], ["page", "2"]], "headers": [["Authorization", "***"]]}
+
+
+NAMES = st.sampled_from(["name", "token", "password", "query", "headers", "Authorization", "body", "a\0b", "ä\ud800"])
+TEXTS = st.one_of(
+    st.text(max_size=20),
+    st.sampled_from(
+        [
+            "Bearer abcdefghij",
+            "Bearer\u00a0abcdefghij",
+            '{"token": "abcdef", "x": ["y"]}',
+            "?token=abcdef&x=1",
+            "x" * 9000,
+            "\0nul and \ud800",
+            "set",
+        ]
+    ),
+)
+VALUES = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), TEXTS),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.lists(st.tuples(NAMES, inner).map(list), max_size=3),
+        st.dictionaries(NAMES, inner, max_size=4),
+        st.tuples(inner, inner),
+    ),
+    max_leaves=12,
+)
+
+
+@pytest.mark.pure
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.dictionaries(NAMES, VALUES, max_size=4))
+def test_in_one_go_it_keeps_what_three_would(value):
+    assert fitting(value) == cut(hide_secrets(clean(value)))

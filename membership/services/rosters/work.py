@@ -18,8 +18,7 @@ from django.utils import timezone
 from membership import conf
 from membership.audit import record
 from membership.errors import AuditUnavailable, ChangeRefused, MusterbookError, Reason
-from membership.models import Roster, RosterMode, RosterRow, RosterState
-from membership.plans import bulk
+from membership.models import Roster, RosterMode, RosterRow, RosterState, bulk
 from membership.services.rosters import columns, kept, sheets
 from membership.services.rosters.columns import Said
 from membership.services.rosters.entries import entry

@@ -1,0 +1,1 @@
+"""`make bench`: how fast Musterbook is, each figure against a control in the same run."""

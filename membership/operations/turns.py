@@ -1,0 +1,89 @@
+"""Whose turn it is: which operations of a connection are queued, and which of those begin next. Reads only."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db.models import Case, Exists, IntegerField, OuterRef, Q, QuerySet, Value, When
+
+from membership.models import Change, Connection, Group, Operation
+from membership.vocab import ChangeState, OperationState
+
+SMALL_CHANGE = 50
+"""Steps of a change that goes before larger ones: somebody sits there and waits for it."""
+GOES_ON = Q(change__cancel_wanted_at=None) | Q(calls_done__gt=0)
+"""What may be sent: of a change that is being cancelled, only the rest of what is half done."""
+_BEGINNING = (
+    "change_id", "position", "connection_id", "group_id", "participant_id", "account_id", "verb", "subject",
+    "subject_label", "wanted", "before", "calls", "calls_done", "salt", "digest", "secrets", "results", "state",
+    "attempts", "resends", "suspicion", "found",
+    "account__remote_id", "account__person_id",
+    "participant__is_present", "participant__is_member", "participant__is_manager", "participant__can_write",
+    "participant__is_muted",
+)  # fmt: skip
+"""What sending and settling ask about: as little as they need, for a thousand steps a second."""
+
+
+def in_turn(changes: "QuerySet[Change]") -> "QuerySet[Change]":
+    """Small changes first, then in the order in which they were made."""
+    size = Case(When(operations_count__lte=SMALL_CHANGE, then=Value(0)), default=Value(1), output_field=IntegerField())
+    return changes.annotate(size=size).order_by("size", "pk")
+
+
+def next_turn(connection_id: int, now: datetime, limit: int) -> tuple[list[int], dict[int, str]]:
+    """(ids of up to `limit` operations that may begin now, the next one first, `{their change: its plan's hash}`)."""
+    queued = Operation.objects.filter(connection_id=connection_id, state=OperationState.QUEUED)
+    changes = Change.objects.filter(state__in=ChangeState.open()).filter(Exists(queued.filter(change=OuterRef("pk"))))
+    ids: list[int] = []
+    hashes: dict[int, str] = {}
+    if limit <= 0:
+        return ids, hashes
+    for change_id, cancel_wanted_at, plan_hash in in_turn(changes).values_list("pk", "cancel_wanted_at", "plan_hash"):
+        rest = queued.filter(Q(not_before=None) | Q(not_before__lte=now), change_id=change_id)
+        if cancel_wanted_at is not None:
+            rest = rest.filter(calls_done__gt=0)
+        ids += rest.order_by("position").values_list("pk", flat=True)[: limit - len(ids)]
+        hashes[change_id] = plan_hash
+        if len(ids) >= limit:
+            break
+    return ids, hashes
+
+
+def locked(connection_id: int, ids: Sequence[int]) -> list[Operation]:
+    """Those of `ids` that still may begin, in that order, locked. Inside the caller's transaction."""
+    rows = (
+        Operation.objects.select_for_update(of=("self",), no_key=True)
+        .filter(GOES_ON, pk__in=ids, state=OperationState.QUEUED)
+        .select_related("participant", "account")
+        .only(*_BEGINNING)
+        .order_by()
+    )
+    found = {operation.pk: operation for operation in rows}
+    # What many share is asked for once, not with each row.
+    connection = Connection.objects.only("provider", "settle_s").get(pk=connection_id)
+    groups = Group.objects.only("remote_id", "remote_number", "name", "is_present")
+    known = groups.in_bulk({op.group_id for op in found.values() if op.group_id is not None})
+    for operation in found.values():
+        operation.connection = connection
+        if operation.group_id is not None:
+            operation.group = known[operation.group_id]
+    return [found[pk] for pk in ids if pk in found]
+
+
+def first_of_each_subject(connection_id: int, candidates: Sequence[Operation]) -> tuple[list[Operation], list[int]]:
+    """(those before which nothing else about the same person in the same group is open, ids of the others)."""
+    first: dict[tuple[int | None, str], int] = {}
+    open_ones = (
+        Operation.objects.filter(
+            connection_id=connection_id,
+            subject__in={op.subject for op in candidates},
+            state__in=OperationState.open() - {OperationState.PLANNED},
+        )
+        .order_by()
+        .values_list("group_id", "subject", "pk")
+    )
+    for group_id, subject, pk in open_ones:
+        key = (group_id, subject)
+        first[key] = min(pk, first.get(key, pk))
+    may_begin = [op for op in candidates if first.get((op.group_id, op.subject)) == op.pk]
+    behind = {op.pk for op in candidates} - {op.pk for op in may_begin}
+    return may_begin, sorted(behind)
