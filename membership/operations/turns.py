@@ -59,7 +59,7 @@ def locked(connection_id: int, ids: Sequence[int]) -> list[Operation]:
     )
     found = {operation.pk: operation for operation in rows}
     # What many share is asked for once, not with each row.
-    connection = Connection.objects.only("provider", "settle_s").get(pk=connection_id)
+    connection = Connection.objects.only("provider", "options", "settle_s").get(pk=connection_id)
     groups = Group.objects.only("remote_id", "remote_number", "name", "is_present")
     known = groups.in_bulk({op.group_id for op in found.values() if op.group_id is not None})
     for operation in found.values():
