@@ -41,7 +41,7 @@ def test_what_a_guard_forbids_is_let_through_asked_for_approved_by_another_and_d
     rule(Guard.MANY_PEOPLE, GuardLevel.FORBID, world.kaiten)
     asks(Guard.EVERY_CHANGE, world.mudbase)
     page = preview_of(two[0])
-    expect(page.get_by_text("1 people are concerned in Office: more than 0.")).to_be_visible()
+    expect(page.get_by_text("1 person is concerned in Office: more than 0.")).to_be_visible()
     expect(page.get_by_role("heading", name="A guard forbids this plan")).to_be_visible()
     expect(page.get_by_role("button", name=TITLE, exact=True)).to_have_count(0)
 
