@@ -112,3 +112,7 @@ class PendingPlan(models.Model):
 
     def __str__(self) -> str:
         return f"plan of change {self.change_id}: {self.done} of {self.total}"
+
+    @property
+    def percent(self) -> float:
+        return 100 * self.done / self.total if self.total else 0.0

@@ -126,8 +126,14 @@ def preview(change: Change, *, actor: "User") -> Preview:
         name_to_type=name_to_type(change) if ready else "",
         may_confirm=ready and change.operations_count > 0 and has_right(actor, Right.ACT),
         guarding=guarding_of(change, actor),
-        pending=PendingPlan.objects.defer("wishes", "secrets").filter(change=change).first(),
+        pending=_pending(change),
     )
+
+
+def _pending(change: Change) -> PendingPlan | None:
+    if change.compiled_at is not None:
+        return None
+    return PendingPlan.objects.defer("wishes", "secrets").filter(change=change).first()
 
 
 def _preview_part(part: ChangeConnection, change: Change) -> PreviewPart:

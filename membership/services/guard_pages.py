@@ -10,7 +10,7 @@ from django.db.models import Q
 from membership.models import Change, Decision, Finding, has_right
 from membership.services import approval, guard_words, guarding
 from membership.services.guard_words import SHOWN, Line
-from membership.vocab import ChangeState, DecisionKind, Guard, GuardLevel, Right
+from membership.vocab import ChangeState, Guard, GuardLevel, Right
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -44,14 +44,14 @@ def guarding_of(change: Change, actor: "User") -> Guarding:
     found = guarding.findings(change)
     is_draft = change.state == ChangeState.DRAFT
     needs = any(row.level == GuardLevel.APPROVAL for row in found)
-    override = guarding.override_of(change)
+    override, decision = guarding.decisions(change)
     old = [row for row in found if row.guard == Guard.OLD_READING]
     may_act = has_right(actor, Right.ACT)
     return Guarding(
         **_told(found),
         needs_approval=needs,
         override=override,
-        decision=guarding.decision_of(change, DecisionKind.APPROVED, DecisionKind.REJECTED),
+        decision=decision,
         is_forbidden=is_draft and override is None and any(row.level == GuardLevel.FORBID for row in found),
         old_groups=len(old),
         has_approver=not (is_draft and needs) or _has_approver(actor),
@@ -65,11 +65,12 @@ def guarding_of(change: Change, actor: "User") -> Guarding:
 def decided(change: Change) -> Guarding:
     """The guards' part of a page of a change that was queued."""
     found = guarding.findings(change)
+    override, decision = guarding.decisions(change)
     return Guarding(
         **_told(found),
         needs_approval=any(row.level == GuardLevel.APPROVAL for row in found),
-        override=guarding.override_of(change),
-        decision=guarding.decision_of(change, DecisionKind.APPROVED, DecisionKind.REJECTED),
+        override=override,
+        decision=decision,
     )
 
 

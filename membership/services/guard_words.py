@@ -75,9 +75,11 @@ def _managed_elsewhere(facts: _Facts) -> str:
 
 
 def _many_people(facts: _Facts) -> str:
+    people = ngettext("%(count)d person is concerned", "%(count)d people are concerned", facts["count"]) % facts
+    said = {**facts, "people": people}
     if not facts["system"]:
-        return _("%(count)d people are concerned, all systems together: more than %(limit)d.") % facts
-    return _("%(count)d people are concerned in %(system)s: more than %(limit)d.") % facts
+        return _("%(people)s, all systems together: more than %(limit)d.") % said
+    return _("%(people)s in %(system)s: more than %(limit)d.") % said
 
 
 def _administers(facts: _Facts) -> str:

@@ -34,20 +34,17 @@ def strictest(change: Change) -> GuardLevel:
     return limits.strictest(Finding.objects.filter(change=change).values_list("level", flat=True))
 
 
-def override_of(change: Change) -> Decision | None:
-    """Who let exactly this plan through, if anybody did."""
-    return decision_of(change, DecisionKind.OVERRIDDEN)
-
-
-def decision_of(change: Change, *kinds: DecisionKind) -> Decision | None:
-    """What was decided about exactly this plan; a decision about another hash does not count."""
-    rows = Decision.objects.filter(change=change, kind__in=kinds, plan_hash=change.plan_hash)
-    return rows.select_related("by").order_by("-pk").first()
+def decisions(change: Change) -> tuple[Decision | None, Decision | None]:
+    """Who let exactly this plan through, and who approved or rejected it. What is about another hash does not count."""
+    rows = Decision.objects.filter(change=change, plan_hash=change.plan_hash).select_related("by")
+    of_kind = {row.kind: row for row in rows.order_by("pk")}
+    decided = of_kind.get(DecisionKind.APPROVED) or of_kind.get(DecisionKind.REJECTED)
+    return of_kind.get(DecisionKind.OVERRIDDEN), decided
 
 
 def is_forbidden(change: Change) -> bool:
     """Whether a guard forbids this plan and nobody overrode that."""
-    return strictest(change) == GuardLevel.FORBID and override_of(change) is None
+    return strictest(change) == GuardLevel.FORBID and decisions(change)[0] is None
 
 
 def need_not_forbidden(change: Change) -> None:

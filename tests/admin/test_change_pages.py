@@ -174,5 +174,5 @@ def test_a_long_preview_asks_few_questions(as_, operator, trainers, django_asser
     rows = Participant.objects.filter(group=trainers)
     draft = removal.draft_removal(rows, actor=operator, selection={"kind": "query", "query": "", "count": 120})
     client = as_(operator)
-    with django_assert_max_num_queries(20):
+    with django_assert_max_num_queries(23):
         page(client, draft)

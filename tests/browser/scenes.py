@@ -2,11 +2,23 @@
 
 from datetime import timedelta
 
+from django.contrib.auth import get_user_model
 from django.utils import timezone
 
-from membership.models import Account, Change, Connection, Drift, Group, Operation, Participant, Person, Reading
-from membership.services import changes, link_proposals, people, removal
-from membership.vocab import ChangeState, OperationState
+from membership.models import (
+    Account,
+    Change,
+    Connection,
+    Drift,
+    Group,
+    GuardRule,
+    Operation,
+    Participant,
+    Person,
+    Reading,
+)
+from membership.services import approval, changes, drafts, guarding, link_proposals, pending, people, removal
+from membership.vocab import ChangeKind, ChangeState, Guard, GuardLevel, OperationState
 
 HOSTILE = '<b>Eve</b> \u202egnp.exe\u200b & "co" שלום'
 LONG = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft " * 2
@@ -47,10 +59,36 @@ def everything(world, actor):
     }
     shown["reading"] = removal.draft_removal_everywhere(person=person, actor=actor)
     shown["running"] = _running(present, actor, now)
+    shown |= _guarded(world, present, actor)
     stale = removal.draft_removal(present, actor=actor, selection={"kind": "query", "query": "", "count": 11})
     Change.objects.filter(pk=stale.pk).update(state=ChangeState.STALE, finished_at=now)
     shown["stale"] = stale
     return shown
+
+
+def _guarded(world, present, actor):
+    """Previews that a guard stops in each of its ways, with everything that a page may say of that."""
+    asks = {"guard": Guard.MANY_PEOPLE, "count": 0}
+    rule = GuardRule.objects.create(level=GuardLevel.FORBID, **asks)
+    selection = {"kind": "query", "query": "", "count": 11}
+    found = {"forbidden": removal.draft_removal(present, actor=actor, selection=selection)}
+    overridden = removal.draft_removal(present, actor=actor, selection=selection)
+    given = {"expected_hash": overridden.plan_hash, "reason": f"closed {HOSTILE}"}
+    guarding.override_guards(overridden, actor=actor, **given)
+    found["overridden"] = overridden
+    GuardRule.objects.filter(pk=rule.pk).update(level=GuardLevel.APPROVAL)
+    other = get_user_model().objects.create_user("other", is_superuser=True)
+    for name, asker in (("own waiting", actor), ("waiting", other), ("rejected", other)):
+        change = removal.draft_removal(present, actor=asker, selection=selection)
+        given = {"expected_hash": change.plan_hash, "reason": f"Season ended {HOSTILE}", "ticket": "812"}
+        found[name] = changes.confirm_change(change, actor=asker, **given)
+    given = {"expected_hash": change.plan_hash, "comment": f"no {HOSTILE}"}
+    approval.reject_change(change, actor=actor, **given)
+    rule.delete()
+    waits = drafts.new_draft(ChangeKind.REMOVAL, {"kind": "ids", "ids": []}, actor=actor)
+    row = pending.put(waits, [])
+    type(row).objects.update(total=25_000, done=11_000, touched_at=timezone.now(), touched_by="x")
+    return {**found, "compiling": waits}
 
 
 def _running(present, actor, now):

@@ -20,6 +20,9 @@ def addresses(user, changes):
         "connect inwendo": "/membership/connection/connect/inwendo/",
         "connect mudbase": "/membership/connection/connect/mudbase/",
         "edit a system": page(Connection, state="paused") + "edit/",
+        "guards of all": "/membership/connection/guards/",
+        "guards of a system": page(Connection, state="paused") + "guards/",
+        "changes that wait": "/membership/change/?waits=me",
         "new credentials": page(Connection, state="paused") + "credentials/",
         "nothing found": "/membership/participant/?q=nobody-is-called-so",
         "user list": "/auth/user/",
@@ -39,7 +42,16 @@ def addresses(user, changes):
     }
 
 
-ON_A_DESKTOP = ["overview", "participant list", "group", "change preview", "change running", "entry"]
+ON_A_DESKTOP = [
+    "overview",
+    "guards of all",
+    "change waiting",
+    "participant list",
+    "group",
+    "change preview",
+    "change running",
+    "entry",
+]
 
 
 def look(visitor, name, address):

@@ -123,8 +123,7 @@ def test_a_warning_on_the_page_says_what_strikes(vera, ada):
 
 
 def test_a_deletion_counts_as_the_removal_of_everybody(vera, office):
-    club = m.system("Club", "mudbase")
-    group = m.group("Chat", club, participants_count=30)
+    group = m.group("Chat", office, participants_count=30)
     assert {row.guard for row in guarding.findings(draft_delete(group, actor=vera))} >= {Guard.GROUP_REMOVALS}
 
 

@@ -80,9 +80,8 @@ def test_a_large_plan_is_compiled_by_the_worker_and_is_the_same_plan(rows, worke
     plans = [list(change.operations.values_list(*columns)) for change in (later, at_once)]
     assert plans[0] == plans[1]
     assert later.plan_hash == standing.stored_hash(later)
-    assert [entry.change_id for entry in AuditEntry.objects.filter(action=AuditAction.CHANGE_DRAFTED)] == [
-        later.pk, at_once.pk,
-    ]  # fmt: skip
+    drafted = AuditEntry.objects.filter(action=AuditAction.CHANGE_DRAFTED).order_by("pk")
+    assert list(drafted.values_list("change_id", flat=True)) == [later.pk, at_once.pk]
     assert not PendingPlan.objects.exists()
     assert confirm(later, vera).state == ChangeState.QUEUED
 
