@@ -111,6 +111,8 @@ def _look_before(provider: Provider, job: Job) -> Attempt | None:
 
 def _not_sent(error: ProviderError) -> ProviderError:
     """A fault of the reading before a call: the call itself did not leave."""
+    if error.reason == Reason.WEAK_TOKEN:  # asking again will not help
+        return Refused(Reason.FORBIDDEN, **error.params)
     if error.next_step == NextStep.READ_BACK:
         return NotSent(error.reason, pause_s=error.pause_s, **error.params)
     return error

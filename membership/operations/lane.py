@@ -15,7 +15,7 @@ from membership import crash
 from membership.audit import record
 from membership.errors import NextStep, Reason
 from membership.models import Connection, Operation, Reading
-from membership.operations import outbox, reading, trouble
+from membership.operations import outbox, reading, rights, trouble
 from membership.operations.lease import Lease
 from membership.operations.outbox import LaneLost
 from membership.operations.pace import Bucket, PacedDoor
@@ -180,7 +180,7 @@ class Lane(threading.Thread):
             self._pause(error)
         elif error.next_step == NextStep.RENEW:
             self._renew(error, remote)
-        elif error.next_step == NextStep.REFUSE:
+        elif rights.is_forbidden(error):
             self._look_at_rights(error, remote)
         elif self._is_unavailable_too_long(error):
             self._pause(Misconfigured(Reason.LONG_UNAVAILABLE))
@@ -207,10 +207,9 @@ class Lane(threading.Thread):
             return
         self._rights_looked_at = True
         try:
-            remote.provider.check()
+            if rights.are_lost(remote.provider):
+                self._pause(Misconfigured(Reason.RIGHTS_MISSING, **error.params))
         except ProviderError as failed:
-            if failed.next_step == NextStep.REFUSE:
-                failed = Misconfigured(Reason.RIGHTS_MISSING, **error.params)
             self._meet(failed, remote)
 
     def _is_unavailable_too_long(self, error: ProviderError) -> bool:
