@@ -37,6 +37,8 @@ class Change(models.Model):
     compiled_at = models.DateTimeField(null=True, blank=True)
     stale_at = models.DateTimeField(null=True, blank=True)
     confirmed_at = models.DateTimeField(_("asked"), null=True, blank=True)
+    erased_at = models.DateTimeField(null=True, blank=True)
+    """When somebody whom it names was erased: reason and names are gone, the plan's hash stays."""
     cancel_wanted_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
 

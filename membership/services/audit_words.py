@@ -70,6 +70,10 @@ SENTENCES: dict[AuditAction, Any] = {
     AuditAction.REQUEST_REFUSED: _("A request of %(actor)s was refused (%(what)s)%(because)s"),
     AuditAction.EXPORT_MADE: _("%(actor)s exported a list (%(what)s): %(rows)s rows"),
     AuditAction.COMMAND_RUN: _("%(actor)s ran the command %(what)s"),
+    AuditAction.PERSON_REPORTED: _("%(actor)s got a report of everything that is stored about the person %(person)s"),
+    AuditAction.ERASURE_ASKED: _("%(actor)s asked to erase the person %(person)s%(why)s"),
+    AuditAction.ERASURE_REJECTED: _("%(actor)s rejected the erasure of the person %(person)s"),
+    AuditAction.PERSON_ERASED: _("%(actor)s approved the erasure of a person: %(parts)s entries lost their names"),
     AuditAction.LOG_VERIFIED: _("The audit log was verified: %(entries)s entries, %(verdict)s"),
 }
 
