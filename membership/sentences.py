@@ -117,6 +117,16 @@ REASONS: dict[Reason, Any] = {
     Reason.NOT_HALF_DONE: _("This step is not half done, so there is no way back from it."),
     Reason.NOTHING_TO_DO: _("There is nothing to do in this change."),
     Reason.NOTHING_SELECTED: _("Nothing is selected."),
+    Reason.STILL_IN_GROUPS: _(
+        "This person is still in %(count)s groups, and each reading would tell so again. Nothing was erased."
+        " Remove them everywhere first, then erase."
+    ),
+    Reason.NEEDS_SECOND_PERSON: _(
+        "Whoever asks for an erasure cannot approve it. Nothing was erased; another owner has to approve."
+    ),
+    Reason.ALREADY_DECIDED: _("Somebody has decided about this already. Reload the page to see how."),
+    Reason.ALREADY_ASKED_TO_ERASE: _("The erasure of this person is asked for already, and waits for a second person."),
+    Reason.ERASED: _("Whom this was about was erased, so it cannot be planned again. Nothing was changed."),
     Reason.BEFORE_FIRST_LOOK: _(
         "On that day Musterbook did not look at this group yet: who was in it is not known."
         " It has looked since %(since)s."

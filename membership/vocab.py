@@ -264,6 +264,22 @@ class ProposalHint(TextChoices):
     SAME_NAME = "same_name", _("same name (a weak hint)")
 
 
+class ErasureState(TextChoices):
+    """What became of a wish to erase a person.
+
+    ASKED -> DONE        somebody else approved; what is stored about the person is gone
+    ASKED -> REJECTED    it stays as it is
+    """
+
+    ASKED = "asked", _("waits for a second person")
+    DONE = "done", _("erased")
+    REJECTED = "rejected", _("rejected")
+
+
+ERASED = "(erased)"
+"""What stands where a name was, in rows and on pages."""
+
+
 class PresenceCause(TextChoices):
     """How a presence began or ended."""
 
@@ -295,6 +311,8 @@ class Right(TextChoices):
     PROTECT = "protect", _("protect people and groups")
     MANAGE_SYSTEMS = "manage_systems", _("connect, test, pause and change systems")
     MANAGE_USERS = "manage_users", _("give and take rights at the panel")
+    REPORT = "report", _("get everything that is stored about a person")
+    ERASE = "erase", _("have a person erased, and approve it for others")
 
 
 class AuditAction(TextChoices):
@@ -367,6 +385,10 @@ class AuditAction(TextChoices):
     VERIFICATION_REQUESTED = "log.verification_requested", _("verification asked for")
     LOG_CUT = "log.cut", _("audit log cut")
     DATABASE_RESTORED = "database.restored", _("database put back from a backup")
+    PERSON_REPORTED = "person.reported", _("report about a person made")
+    ERASURE_ASKED = "erasure.asked", _("erasure of a person asked for")
+    ERASURE_REJECTED = "erasure.rejected", _("erasure of a person rejected")
+    PERSON_ERASED = "person.erased", _("person erased")
 
 
 class Chain(TextChoices):

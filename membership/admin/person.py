@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from membership.admin import filters, person_links, person_matrix, time_machine
+from membership.admin import erasure, filters, person_links, person_matrix, person_privacy, time_machine
 from membership.admin.person_verbs import PersonVerbs
 from membership.admin.requests import Request, visible_systems
 from membership.models import Account, Person, reached_ids, visible_to
@@ -30,6 +30,8 @@ class PersonAdmin(PersonVerbs):
         "unprotect": Right.PROTECT,
         "unlink": Right.ACT,
         "places": Right.ACT,
+        "report": Right.REPORT,
+        "erase": Right.ERASE,
     }
     list_display = ("who", "accounts_count", "marks", "since")
     list_filter = (filters.flag(gettext_lazy("protected"), "protected", "is_protected"),)
@@ -65,6 +67,7 @@ class PersonAdmin(PersonVerbs):
             "as_of_systems": visible_systems(request),
             "may_act": self.has_act_permission(request),
             **person_links.context(request, row),
+            **person_privacy.context(request, row),
             **person_matrix.context(request, row, about),
         }
 
@@ -97,3 +100,9 @@ class PersonAdmin(PersonVerbs):
 
     def do_unlink(self, request: Request, row: Person) -> HttpResponse | None:
         return person_links.unlink(request, row)
+
+    def do_report(self, request: Request, row: Person) -> HttpResponse:
+        return person_privacy.report(self, request, row)
+
+    def do_erase(self, request: Request, row: Person) -> HttpResponse:
+        return erasure.asked(request, row)

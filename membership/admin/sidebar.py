@@ -15,6 +15,7 @@ from membership.models import (
     Change,
     Connection,
     Drift,
+    Erasure,
     Group,
     LinkProposal,
     Participant,
@@ -54,5 +55,6 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     add(_("Changed outside"), cells.listing(Drift), "sync_problem", Right.SEE, **drifts)
     add(_("Audit log"), cells.listing(AuditEntry), "history", Right.READ_AUDIT)
     add(_("Systems"), cells.listing(Connection), "dns", Right.SEE, **stopped)
+    add(_("Erasures"), cells.listing(Erasure), "person_off", Right.ERASE)
     add(_("Users"), cells.listing(get_user_model()), "manage_accounts", Right.MANAGE_USERS)
     return [{"title": "", "items": items}]

@@ -153,28 +153,33 @@ def rare(words: Sequence[str]) -> list[int] | None:
     `words` are at least `SHORTEST` letters long each.
     """
     using = router.db_for_read(AuditPersonal)
-    connection = connections[using]
     if not is_there(using):
         return None
-    with connection.cursor() as cursor:
-        if connection.vendor == "sqlite":
-            phrase = " ".join('"{}"'.format(word.replace('"', '""')) for word in words)
-            newer = " AND ".join("instr(text, %s) > 0" for _word in words)
-            cursor.execute(
-                f'SELECT rowid FROM "{TABLE}" WHERE "{TABLE}" MATCH %s UNION ALL'  # noqa: S608 - our own names
-                f' SELECT entry_id FROM "{PERSONAL}" WHERE entry_id > (SELECT upto FROM "{STATE}") AND {newer}'
-                " LIMIT %s",
-                [phrase, *words, COMMON + 1],
-            )
-        else:
-            held = " AND ".join("text LIKE %s" for _word in words)
-            patterns = [f"%{_literal(word)}%" for word in words]
-            cursor.execute(
-                f'SELECT entry_id FROM "{PERSONAL}" WHERE {held} LIMIT %s',  # noqa: S608 - our own name
-                [*patterns, COMMON + 1],
-            )
+    sql, params = _holding(words, connections[using].vendor)
+    with connections[using].cursor() as cursor:
+        cursor.execute(f"{sql} LIMIT %s", [*params, COMMON + 1])
         found = [row[0] for row in cursor.fetchall()]
     return None if len(found) > COMMON else found
+
+
+def all_of(words: Sequence[str]) -> Q:
+    """The entries that hold each of the words, however many, all looked up at once."""
+    sql, params = _holding(words, connections[router.db_for_read(AuditPersonal)].vendor)
+    return Q(pk__in=RawSQL(sql, params))  # noqa: S611 - of our own names
+
+
+def _holding(words: Sequence[str], vendor: str) -> tuple[str, list[str]]:
+    if vendor != "sqlite":
+        held = " AND ".join("text LIKE %s" for _word in words)
+        patterns = [f"%{_literal(word)}%" for word in words]
+        return f'SELECT entry_id FROM "{PERSONAL}" WHERE {held}', patterns  # noqa: S608 - our own name
+    phrase = " ".join('"{}"'.format(word.replace('"', '""')) for word in words)
+    newer = " AND ".join("instr(text, %s) > 0" for _word in words)
+    sql = (
+        f'SELECT rowid FROM "{TABLE}" WHERE "{TABLE}" MATCH %s UNION ALL'  # noqa: S608 - our own names
+        f' SELECT entry_id FROM "{PERSONAL}" WHERE entry_id > (SELECT upto FROM "{STATE}") AND {newer}'
+    )
+    return sql, [phrase, *words]
 
 
 def _literal(word: str) -> str:

@@ -4,6 +4,7 @@ from membership.models.audit import AuditEntry, AuditHead, AuditIndex, AuditPers
 from membership.models.bundle import Bundle, BundleItem
 from membership.models.change import Change, ChangeConnection, LeftOut
 from membership.models.connection import Connection, WorkerBeat
+from membership.models.erasure import Erasure
 from membership.models.group import Group
 from membership.models.guard import Decision, Finding, GuardRule, PendingPlan
 from membership.models.operation import Operation
@@ -40,6 +41,7 @@ __all__ = [
     "Connection",
     "Decision",
     "Drift",
+    "Erasure",
     "FailedLogIns",
     "Finding",
     "Group",

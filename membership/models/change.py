@@ -40,6 +40,8 @@ class Change(models.Model):
     """When it was confirmed and a second person was asked for."""
     confirmed_at = models.DateTimeField(_("asked"), null=True, blank=True)
     """When it was queued: by whoever asked, or by the approval of a second person."""
+    erased_at = models.DateTimeField(null=True, blank=True)
+    """When somebody whom it names was erased: reason and names are gone, the plan's hash stays."""
     cancel_wanted_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
 

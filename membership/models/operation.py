@@ -63,6 +63,8 @@ class Operation(InConnection, models.Model):
     outcome_params = models.JSONField(default=dict, blank=True)
     found = models.JSONField(default=dict, blank=True)
     """What was read back when it was neither as before nor as wished."""
+    erased_at = models.DateTimeField(null=True, blank=True)
+    """When the person whom it was about was erased: what names them is gone, the digest stays."""
     claimed_at = models.DateTimeField(null=True, blank=True)
     settled_at = models.DateTimeField(_("when"), null=True, blank=True)
 

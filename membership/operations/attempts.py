@@ -1,6 +1,5 @@
 """One call sent once: what came back, as a value. Runs in the lane's threads and never touches the database."""
 
-import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,6 +8,7 @@ from typing import Any
 from membership import crash
 from membership.errors import NextStep, Reason
 from membership.models import Operation
+from membership.providers import keeping
 from membership.providers.base import (
     AccountRef,
     Ambiguous,
@@ -25,8 +25,6 @@ from membership.vocab import Verb
 
 logger = logging.getLogger(__name__)
 
-EXCERPT = 2000
-"""Characters of an answer that the audit log keeps."""
 NEW_ID = "id_from_call_1"
 
 
@@ -161,15 +159,6 @@ def _attempt(provider: Provider, job: Job, answer: RemoteAnswer | None, **how: A
         job.operation_id,
         said=provider.said(answer),
         status=answer.status,
-        answer={"status": answer.status, "body": _excerpt(answer)},
+        answer={"status": answer.status, "body": keeping.of_body(answer.text, provider.capabilities.kept)},
         **how,
     )
-
-
-def _excerpt(answer: RemoteAnswer) -> Any:
-    """The body as JSON where it is one, so that secrets in it can be told by their keys; else as text."""
-    text = answer.text[: 4 * EXCERPT]
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text[:EXCERPT]

@@ -5,7 +5,10 @@ from typing import Any
 
 from membership.audit import record
 from membership.models import Operation
+from membership.providers import keeping
 from membership.vocab import AuditAction
+
+SENT = AuditAction.OPERATION_INTENDED
 
 
 def operation_entry(
@@ -39,7 +42,11 @@ def operation_entry(
             "group_name": operation.group.name if operation.group else "",
             "before": operation.before,
             "after": operation.wanted,
-            **({"request": operation.calls} if action == AuditAction.OPERATION_INTENDED else {}),
+            **(
+                {"request": [keeping.of_call(call) for call in operation.calls]}
+                if action == AuditAction.OPERATION_INTENDED
+                else {}
+            ),
             **(personal or {}),
         },
     )

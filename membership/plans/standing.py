@@ -27,10 +27,14 @@ def stored_hash(change: Change) -> str:
             "before",
             "calls",
             "salt",
+            "digest",
+            "erased_at",
         )
     )
     digests = [
-        hashing.digest_of(
+        kept
+        if erased is not None  # what it was worked out from is gone; the plan's hash is in the log, and holds it
+        else hashing.digest_of(
             position=position,
             connection_id=connection_id,
             provider=provider,
@@ -42,7 +46,7 @@ def stored_hash(change: Change) -> str:
             calls=calls,
             salt=salt,
         )
-        for position, connection_id, provider, group, verb, subject, wanted, before, calls, salt in rows
+        for position, connection_id, provider, group, verb, subject, wanted, before, calls, salt, kept, erased in rows
     ]
     return hash_over(change.pk, digests)
 

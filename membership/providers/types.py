@@ -44,6 +44,7 @@ class Capabilities:
     group_name_max: int = 512
     members_on_create: bool = False  # `create_group` can put members in at once
     tracks_groups: bool = False  # a group can be tracked by its id or a link to it: `Provider.tracked_id`
+    kept: frozenset[str] = frozenset()  # fields of its answers that the audit log keeps: `keeping.of_body`
     tells_actor: bool = False  # the remote's own log tells who changed what: `Provider.outside_events`
 
 

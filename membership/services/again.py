@@ -84,6 +84,8 @@ def recompile(change: Change, *, actor: "User") -> Change:
     change = _current(change, actor)
     if change.confirmed_at is not None or change.state not in ChangeState.dropped():
         refuse(Reason.NOT_A_DRAFT)
+    if change.erased_at is not None:
+        refuse(Reason.ERASED)
     once_more = _FROM_SELECTION.get(change.kind)
     if selecting.named_ids(change.selection):
         once_more = once_more or _FROM_ROWS.get(change.kind)
@@ -105,7 +107,7 @@ def _current(change: Change, actor: "User") -> Change:
 
 
 def _stored(change: Change, *which: Q, **conditions: Any) -> list[Wish]:
-    rows = Operation.objects.filter(*which, change=change, **conditions).order_by("position")
+    rows = Operation.objects.filter(*which, change=change, erased_at=None, **conditions).order_by("position")
     is_move = ChangeKind.MOVE in (change.kind, _what(change)["kind"])
     # Values of secrets are fetched, and decrypted, only for the verb that has some.
     plain = rows.exclude(verb=Verb.UPDATE).values(*COLUMNS)

@@ -80,8 +80,7 @@ def _holding(rows: "QuerySet[AuditEntry]", asked: Asked) -> "QuerySet[AuditEntry
     long = [word for word in asked.words if len(word) >= index.SHORTEST]
     short = [word for word in asked.words if len(word) < index.SHORTEST]
     if long:
-        ids = index.rare(long)
-        rows = rows.filter(index.among(ids)) if ids is not None else rows.filter(*map(_held, long))
+        rows = rows.filter(*_long(long, is_alone=not asked.terms))
     elif short:
         newest = AuditEntry.objects.order_by("-pk").values_list("pk", flat=True)[NEWEST : NEWEST + 1]
         for oldest in newest:
@@ -91,6 +90,16 @@ def _holding(rows: "QuerySet[AuditEntry]", asked: Asked) -> "QuerySet[AuditEntry
                 % {"number": f"{NEWEST:,}"}
             )
     return rows.filter(*map(_held, short))
+
+
+def _long(words: list[str], *, is_alone: bool) -> list[Q | Exists]:
+    """Rare words by the index. Common ones: the newest entries soon have enough, where nothing else is asked."""
+    ids = index.rare(words)
+    if ids is not None:
+        return [index.among(ids)]
+    if is_alone or not index.is_there():
+        return list(map(_held, words))
+    return [index.all_of(words)]
 
 
 def _held(word: str) -> Exists:

@@ -23,7 +23,7 @@ RIGHTS: dict[Role, frozenset[Right]] = {
     Role.VIEWER: frozenset({Right.SEE}),
     Role.OPERATOR: frozenset({Right.SEE, Right.ACT, Right.REFRESH, Right.PROTECT, Right.READ_AUDIT}),
     Role.APPROVER: frozenset({Right.SEE, Right.REFRESH, Right.APPROVE, Right.READ_AUDIT}),
-    Role.AUDITOR: frozenset({Right.SEE, Right.READ_AUDIT, Right.READ_LOG_INS}),
+    Role.AUDITOR: frozenset({Right.SEE, Right.READ_AUDIT, Right.READ_LOG_INS, Right.REPORT}),
     Role.OWNER: frozenset(Right),
 }
 

@@ -24,7 +24,7 @@ from membership.models import (
     Participant,
     Person,
 )
-from membership.services import step_words, titles
+from membership.services import audit_fields, step_words, titles
 from membership.services.inert import inert as inert_text
 from membership.services.overview import Health
 from membership.services.progress import Progress, Tally
@@ -200,3 +200,14 @@ def time_zone() -> str:
 def timeline(field: str, pk: int) -> str:
     """Address of the timeline of what an entry's column names: `{% timeline "group_id" 3 %}`."""
     return reverse("admin:membership_auditentry_timeline", args=[field.removesuffix("_id"), pk])
+
+
+@register.filter
+def words(field: str) -> str:
+    """A stored field's name, as people read it."""
+    return audit_fields.name(field)
+
+
+@register.filter
+def field_value(stored: object) -> str:
+    return audit_fields.value(stored)

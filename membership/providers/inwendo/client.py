@@ -34,7 +34,7 @@ from membership.providers.base import (
 from membership.providers.checking import on_first_contact, works
 from membership.providers.errors import Incomplete, Misconfigured, NotFound, NotSignedIn, Refused
 from membership.providers.inwendo import bodies
-from membership.providers.inwendo.fields import EDITABLE, NEWER_EDITABLE, OPTIONS, SECRETS, room_id, room_ids
+from membership.providers.inwendo.fields import EDITABLE, KEPT, NEWER_EDITABLE, OPTIONS, SECRETS, room_id, room_ids
 from membership.providers.inwendo.judgement import (
     ERROR_CODE,
     by_error_code,
@@ -62,6 +62,7 @@ class Inwendo:
     options = OPTIONS
     secrets = SECRETS
     capabilities = Capabilities(
+        kept=KEPT,
         places=Places.REMOTE,
         renewable=True,
         rows_name_accounts=False,

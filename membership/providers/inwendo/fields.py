@@ -173,3 +173,10 @@ SECRETS: tuple[OptionField, ...] = (
         check=header_value,
     ),
 )
+
+KEPT = frozenset(
+    {"id", "chatroom", "person", "participant_type", "first_name", "last_name", "nickname", "name", "room_admin",
+     "can_write", "is_muted", "auto_created", "auto_reply", "deleted", "created", "updated", "last_read_at", "status",
+     "code", "preferred_color_hex"}
+)  # fmt: skip
+"""Fields of its answers that the audit log keeps."""

@@ -33,7 +33,7 @@ from membership.providers.checking import on_first_contact, works
 from membership.providers.errors import Incomplete, Misconfigured, NotFound, NotSignedIn, Refused
 from membership.providers.judging import judge_common, said
 from membership.providers.kaiten import parse
-from membership.providers.kaiten.fields import OPTIONS, SECRETS
+from membership.providers.kaiten.fields import KEPT, OPTIONS, SECRETS
 from membership.providers.kaiten.reading import KaitenReadings
 from membership.providers.options import with_defaults
 
@@ -53,6 +53,7 @@ class Kaiten:
     options = OPTIONS
     secrets = SECRETS
     capabilities = Capabilities(
+        kept=KEPT,
         rights=frozenset({"is_manager"}),
         rights_on_add=frozenset({"is_manager"}),
         create_group=True,

@@ -28,3 +28,9 @@ SECRETS: tuple[OptionField, ...] = (
         check=header_value,
     ),
 )
+
+KEPT = frozenset(
+    {"id", "uid", "user_id", "group_id", "name", "full_name", "username", "role", "permissions", "archived", "virtual",
+     "activated", "created", "updated", "code", "status"}
+)  # fmt: skip
+"""Fields of its answers that the audit log keeps."""

@@ -34,7 +34,7 @@ from membership.providers.checking import on_first_contact, works
 from membership.providers.errors import Incomplete, Misconfigured, NotFound, NotSent, NotSignedIn, Refused, Throttled
 from membership.providers.judging import judge_common, said
 from membership.providers.mudbase import parse
-from membership.providers.mudbase.fields import OPTIONS, SECRETS
+from membership.providers.mudbase.fields import KEPT, OPTIONS, SECRETS
 from membership.providers.mudbase.reading import MudbaseReadings
 from membership.providers.options import with_defaults
 
@@ -54,6 +54,7 @@ class Mudbase:
     options = OPTIONS
     secrets = SECRETS
     capabilities = Capabilities(
+        kept=KEPT,
         renewable=True,
         tells_gone=False,
         rights=frozenset({"is_manager"}),

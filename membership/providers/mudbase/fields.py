@@ -45,3 +45,9 @@ SECRETS: tuple[OptionField, ...] = (
         check=plain_text,
     ),
 )
+
+KEPT = frozenset(
+    {"success", "data", "code", "status", "statusCode", "_id", "id", "userId", "role", "name", "type", "participants",
+     "chat", "createdAt", "updatedAt", "joinedAt", "retryAfter"}
+)  # fmt: skip
+"""Fields of its answers that the audit log keeps."""

@@ -1,0 +1,274 @@
+"""A person is erased: asked for by one, approved by another. Sealed entries and plan hashes stay, and still verify."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.auth import get_user_model
+from django.db import transaction
+from django.utils import timezone
+
+from membership.audit import erase as parts
+from membership.audit import record
+from membership.errors import NotAllowed, Reason
+from membership.models import Account, Change, Erasure, LeftOut, Operation, Participant, Person, has_right, reached_ids
+from membership.services import drafts
+from membership.services.shell import audited, need_right, refuse
+from membership.services.traces import Traces, traces
+from membership.services.typed import clean
+from membership.vocab import (
+    ERASED,
+    AuditAction,
+    Chain,
+    ChangeState,
+    ConnectionState,
+    ErasureState,
+    OperationState,
+    Right,
+)
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+NOTE_CHARS = 300
+_UNDER_WAY = OperationState.open() - {OperationState.PLANNED}
+
+
+@audited
+def ask(person: Person, note: str = "", *, actor: "User") -> Erasure:
+    """Ask that everything stored about `person` be erased. Nothing is erased before somebody else approves.
+
+    Raises `NotAllowed` without the right, and for an actor limited to some systems: an erasure knows no limits. Raises
+    `ChangeRefused` while the person is in a group, or a step about them is under way.
+    """
+    _need_right(actor)
+    said = clean(note, key="note", at_most=NOTE_CHARS)
+    with transaction.atomic():
+        row = Person.objects.select_for_update().get(pk=person.pk)
+        _need_free(traces(row))
+        if Erasure.objects.filter(person_id=row.pk, state=ErasureState.ASKED).exists():
+            refuse(Reason.ALREADY_ASKED_TO_ERASE)
+        made = Erasure.objects.create(
+            person_id=row.pk, label=row.name, note=said, asked_by_id=actor.pk, asked_at=timezone.now()
+        )
+        personal = {"person": row.name, "note": said}
+        record.write(Chain.PANEL, [_entry(AuditAction.ERASURE_ASKED, made, actor, personal=personal)])
+    return made
+
+
+@audited
+def reject(erasure: Erasure, *, actor: "User") -> Erasure:
+    """It stays as it is. Whoever asked may say so, too."""
+    _need_right(actor)
+    with transaction.atomic():
+        row = _asked(erasure)
+        name = row.label
+        _decide(row, ErasureState.REJECTED, actor, timezone.now())
+        record.write(Chain.PANEL, [_entry(AuditAction.ERASURE_REJECTED, row, actor, personal={"person": name})])
+    return row
+
+
+@audited
+def approve(erasure: Erasure, *, actor: "User") -> Erasure:
+    """Erase the person: nobody gets back what is gone.
+
+    Raises `ChangeRefused` for whoever asked, and while the person is in a group or a step about them is under way.
+    """
+    _need_right(actor)
+    if erasure.asked_by_id == actor.pk:
+        refuse(Reason.NEEDS_SECOND_PERSON)
+    person = Person.objects.filter(pk=erasure.person_id).first()
+    # Looking through the whole log is no part of the transaction, which then is short.
+    told, telling = _read_through(person)
+    with transaction.atomic():
+        row = _asked(erasure)
+        person = Person.objects.select_for_update().filter(pk=row.person_id).first()
+        if person is None:
+            refuse(Reason.ERASED)
+        found = traces(person)
+        _need_free(found)
+        now = timezone.now()
+        entries = _stale_drafts(found, now, actor)
+        row.counts = _erase(person, found, told, telling, now)
+        row.label, row.note = ERASED, ""
+        _decide(row, ErasureState.DONE, actor, now)
+        data = {"asked_by": row.asked_by_id, **row.counts}
+        record.write(Chain.PANEL, [*entries, _entry(AuditAction.PERSON_ERASED, row, actor, data=data)], at=now)
+    return row
+
+
+def _read_through(person: Person | None) -> tuple[set[int], set[int]]:
+    """Ids of the entries, and of the changes, that name the person."""
+    if person is None:
+        return set(), set()
+    found = traces(person)
+    return set(found.entries_that_tell()), {change.pk for change in found.changes_that_tell()}
+
+
+def comes_back(person: Person) -> list[Account]:
+    """Accounts that still exist in their systems: they stay in the mirror, and can only be deleted over there."""
+    live = Account.objects.filter(person=person, is_present=True).exclude(connection__state=ConnectionState.RETIRED)
+    return list(live.select_related("connection").order_by("connection__name", "label"))
+
+
+def waiting(person: Person) -> Erasure | None:
+    return Erasure.objects.filter(person_id=person.pk, state=ErasureState.ASKED).first()
+
+
+def second_people(actor: "User") -> int:
+    """How many others could approve what the actor asks for."""
+    others = get_user_model().objects.filter(is_active=True).exclude(pk=actor.pk)
+    return sum(has_right(user, Right.ERASE) and reached_ids(user) is None for user in others)
+
+
+def _need_right(actor: "User") -> None:
+    need_right(actor, Right.ERASE)
+    if reached_ids(actor) is not None:
+        raise NotAllowed(Reason.NO_RIGHT, right=Right.ERASE.value)
+
+
+def _need_free(found: Traces) -> None:
+    present = Participant.objects.filter(pk__in=found.participants, is_present=True, group__is_present=True)
+    count = present.exclude(group__connection__state=ConnectionState.RETIRED).count()
+    if count:
+        refuse(Reason.STILL_IN_GROUPS, count=count)
+    under_way = Operation.objects.filter(pk__in=found.operations, state__in=_UNDER_WAY).count()
+    if under_way:
+        refuse(Reason.STEPS_UNDER_WAY, count=under_way)
+
+
+def _asked(erasure: Erasure) -> Erasure:
+    row = Erasure.objects.select_for_update().get(pk=erasure.pk)
+    if row.state != ErasureState.ASKED:
+        refuse(Reason.ALREADY_DECIDED)
+    return row
+
+
+def _decide(row: Erasure, state: ErasureState, actor: "User", now: datetime) -> None:
+    row.state, row.decided_by_id, row.decided_at = state, actor.pk, now
+    row.save(update_fields=["state", "decided_by_id", "decided_at", "label", "note", "counts"])
+
+
+def _entry(
+    action: AuditAction,
+    row: Erasure,
+    actor: "User",
+    *,
+    data: Mapping[str, Any] | None = None,
+    personal: Mapping[str, Any] | None = None,
+) -> record.Entry:
+    return record.Entry(
+        action,
+        actor=actor,
+        person_id=row.person_id,
+        data={"erasure": row.pk, **(data or {})},
+        personal=personal or {},
+    )
+
+
+def _stale_drafts(found: Traces, now: datetime, actor: "User") -> list[record.Entry]:
+    """Previews that would act on the person can no longer be confirmed."""
+    waiting = Operation.objects.filter(pk__in=found.operations, state=OperationState.PLANNED).values("change_id")
+    rows = Change.objects.select_for_update().filter(pk__in=waiting, state=ChangeState.DRAFT).order_by("pk")
+    entries = [drafts.make_stale(change, now=now, why="erased", actor=actor) for change in rows]
+    # Their titles would write the name anew.
+    return [
+        record.Entry(entry.action, actor=actor, change_id=entry.change_id, outcome=entry.outcome)
+        for entry in entries
+        if entry is not None
+    ]
+
+
+# what goes
+
+
+def _erase(person: Person, found: Traces, told: set[int], telling: set[int], now: datetime) -> dict[str, int]:
+    """How many rows of each kind were emptied."""
+    counts = {
+        "changes": _erase_changes(found, telling | found.changes, now),
+        "left_outs": _erase_left_outs(found),
+        "drifts": _erase_drifts(found),
+        "proposals": found.proposals().delete()[0],
+    }
+    entries = {*told, *found.entries().values_list("pk", flat=True)}
+    counts["steps"] = _erase_steps(found, now)
+    counts["places"] = _erase_places(found)
+    counts["accounts"] = _erase_accounts(found)
+    counts["parts"] = parts.erase(entries)
+    person.delete()
+    return counts
+
+
+def _erase_changes(found: Traces, ids: set[int], now: datetime) -> int:
+    rows = list(Change.objects.select_for_update().filter(pk__in=ids))
+    for change in rows:
+        if change.pk in found.changes or found.is_told_in(change.reason):
+            change.reason = ERASED if change.reason else ""
+        change.selection = _emptied(change.selection, found)
+        change.erased_at = now
+        change.save(update_fields=["reason", "selection", "erased_at"])
+    return len(rows)
+
+
+def _emptied(value: Any, found: Traces) -> Any:
+    if isinstance(value, dict):
+        return {key: _emptied(item, found) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_emptied(item, found) for item in value]
+    if isinstance(value, str) and (value in found.names or found.is_told_in(value)):
+        return ERASED
+    return value
+
+
+def _erase_left_outs(found: Traces) -> int:
+    return LeftOut.objects.filter(pk__in=found.left_outs().values("pk")).update(subject_label=ERASED, reason_params={})
+
+
+def _erase_drifts(found: Traces) -> int:
+    done = 0
+    for drift in found.drifts():
+        if drift.participant_id in found.participants or drift.label in found.names:
+            drift.label, drift.before, drift.after = ERASED, {}, {}
+        if drift.remote_actor in found.names:
+            drift.remote_actor = ERASED
+        drift.save(update_fields=["label", "before", "after", "remote_actor"])
+        done += 1
+    return done
+
+
+def _erase_steps(found: Traces, now: datetime) -> int:
+    """The digest stays: it is what the plan's hash, sealed in the log, was worked out from."""
+    return Operation.objects.filter(pk__in=found.operations).update(
+        subject=ERASED,
+        subject_label=ERASED,
+        wanted={},
+        before={},
+        calls=[],
+        results={},
+        found={},
+        secrets={},
+        suspicion_params={},
+        outcome_params={},
+        salt="",
+        account=None,
+        participant=None,
+        erased_at=now,
+    )
+
+
+def _erase_places(found: Traces) -> int:
+    """Rows of groups in which the person was. They say that somebody was there, and when."""
+    gone = Participant.objects.filter(pk__in=found.participants)
+    return gone.update(label=ERASED, attributes={}, secrets={}, content_hash="", account=None, last_read_at=None)
+
+
+def _erase_accounts(found: Traces) -> int:
+    """Accounts that still exist there lose only the link to the person: the next reading would tell all else again."""
+    rows = Account.objects.filter(pk__in=found.accounts)
+    rows.update(person=None)
+    live = rows.filter(is_present=True).exclude(connection__state=ConnectionState.RETIRED)
+    return (
+        Account.objects.filter(pk__in=found.accounts)
+        .exclude(pk__in=list(live.values_list("pk", flat=True)))
+        .update(label=ERASED, email=None, attributes={}, content_hash="", email_blocked_at=None)
+    )

@@ -1,0 +1,144 @@
+"""Everything that is stored about one person, for that person: as JSON, and as a page to print."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
+from django.db.models import Model
+from django.utils import timezone
+
+from membership.audit import record
+from membership.models import (
+    Account,
+    AuditEntry,
+    Change,
+    Drift,
+    Operation,
+    Participant,
+    Person,
+    Presence,
+    visible_to,
+)
+from membership.services import audit_log, titles
+from membership.services.export_cells import for_json
+from membership.services.shell import audited, need_right, need_visible
+from membership.services.step_sentences import step_text
+from membership.services.traces import Traces, traces
+from membership.vocab import AuditAction, Chain, Right
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+ENTRIES_AT_MOST = 20_000
+_NOT_TOLD = frozenset({"secrets", "content_hash", "person", "account", "participant", "group", "connection", "id"})
+"""Columns that are links, or tell how we store it. Of secrets only whether they are set is told."""
+
+Rows = list[dict[str, Any]]
+
+
+@audited
+def report(person: Person, *, actor: "User") -> dict[str, Any]:
+    """What is stored about `person`, as far as the actor may see, in sections of plain rows. That it was made is in the
+    log. Raises `NotAllowed` without the right."""
+    need_right(actor, Right.REPORT)
+    need_visible(person, actor)
+    found = traces(person)
+    accounts = visible_to(Account.objects.filter(pk__in=found.accounts), actor).select_related("connection")
+    told = {
+        "person": _columns(person),
+        "accounts": [{"system": row.connection.name, **_columns(row)} for row in accounts.order_by("pk")],
+        "places": _places(found, actor),
+        "steps": _steps(found, actor),
+        "changes": _changes(found, actor),
+        "changed_outside": _drifts(found, actor),
+        "audit_entries": _entries(found, actor),
+    }
+    hidden = len(found.accounts) - len(told["accounts"])
+    whole = {
+        "made_at": timezone.now(),
+        "made_by": actor.get_username(),
+        "hidden_accounts": hidden,
+        **told,
+    }
+    counts = {name: len(rows) for name, rows in told.items() if isinstance(rows, list)}
+    entry = record.Entry(
+        AuditAction.PERSON_REPORTED, actor=actor, person_id=person.pk, data=counts, personal={"person": person.name}
+    )
+    with transaction.atomic():
+        record.write(Chain.PANEL, [entry])
+    shown: dict[str, Any] = for_json(whole)
+    return shown
+
+
+def _columns(row: Model) -> dict[str, Any]:
+    """A row's own columns under their names."""
+    found = {
+        field.name: getattr(row, field.attname) for field in row._meta.concrete_fields if field.name not in _NOT_TOLD
+    }
+    secrets = getattr(row, "secrets", {})
+    return {**found, **({"secrets_set": sorted(secrets)} if secrets else {})}
+
+
+def _places(found: Traces, actor: "User") -> Rows:
+    rows = visible_to(Participant.objects.filter(pk__in=found.participants), actor)
+    stretches: dict[int, Rows] = {}
+    for each in Presence.objects.filter(participant_id__in=found.participants).order_by("since", "pk"):
+        stretch = {"since": each.since, "how_that_began": each.get_began_by_display(), "until": each.until}
+        stretches.setdefault(each.participant_id, []).append(stretch)
+    return [
+        {
+            "system": row.group.connection.name,
+            "group": row.group.name,
+            **_columns(row),
+            "was_there": stretches.get(row.pk, []),
+        }
+        for row in rows.select_related("group__connection").order_by("group__connection__name", "group__name", "pk")
+    ]
+
+
+def _steps(found: Traces, actor: "User") -> Rows:
+    rows = visible_to(Operation.objects.filter(pk__in=found.operations), actor)
+    return [
+        {
+            "step": step_text(row),
+            "state": row.get_state_display(),
+            "change": row.change_id,
+            "before": row.before,
+            "wanted": row.wanted,
+            "ended": row.settled_at,
+        }
+        for row in rows.select_related("group", "connection").order_by("pk")
+    ]
+
+
+def _changes(found: Traces, actor: "User") -> Rows:
+    rows: Iterable[Change] = visible_to(Change.objects.filter(pk__in=found.changes), actor).order_by("pk")
+    return [
+        {
+            "number": row.pk,
+            "what": titles.title(row),
+            "reason": row.reason,
+            "ticket": row.ticket,
+            "asked": row.confirmed_at,
+        }
+        for row in rows
+    ]
+
+
+def _drifts(found: Traces, actor: "User") -> Rows:
+    rows: Iterable[Drift] = visible_to(found.drifts(), actor).select_related("group").order_by("pk")
+    return [
+        {"what": row.get_kind_display(), "who": row.label, "group": row.group.name, "before": row.before,
+         "after": row.after, "noticed": row.noticed_at, "who_did_it_there": row.remote_actor}
+        for row in rows
+    ]  # fmt: skip
+
+
+def _entries(found: Traces, actor: "User") -> Rows:
+    """Only for whoever may read the log; the newest first."""
+    rows = visible_to(AuditEntry.objects.filter(pk__in=found.entries().values("pk")), actor).order_by("-pk")
+    newest = rows[:ENTRIES_AT_MOST]
+    return [
+        {"number": line.id, "at": line.at, "what": line.sentence, "by": line.actor, "system": line.system}
+        for line in audit_log.lines(newest)
+    ]
