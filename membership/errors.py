@@ -139,6 +139,9 @@ class Reason(StrEnum):
     BAD_VALUE = "bad_value"
     LAST_OWNER = "last_owner"
     BEING_VERIFIED = "being_verified"
+    LOG_NOT_WHOLE = "log_not_whole"
+    NO_ANCHOR_SO_OLD = "no_anchor_so_old"
+    ARCHIVE_BROKEN = "archive_broken"
     AUDIT_UNAVAILABLE = "audit_unavailable"
 
 
