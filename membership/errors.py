@@ -173,6 +173,9 @@ class Reason(StrEnum):
 
     # The panel itself.
     BEING_VERIFIED = "being_verified"
+    LOG_NOT_WHOLE = "log_not_whole"
+    NO_ANCHOR_SO_OLD = "no_anchor_so_old"
+    ARCHIVE_BROKEN = "archive_broken"
     AUDIT_UNAVAILABLE = "audit_unavailable"
     STORAGE_UNAVAILABLE = "storage_unavailable"
 

@@ -154,6 +154,9 @@ REASONS: dict[Reason, Any] = {
     Reason.SYSTEM_NOT_WORKING: _("%(system)s is not working now (%(state)s), so this cannot be done."),
     Reason.BAD_VALUE: _("The value of %(key)s cannot be used: %(why)s"),
     Reason.BEING_VERIFIED: _("The audit log is being verified already; wait until that has ended."),
+    Reason.LOG_NOT_WHOLE: _("The audit log does not hold (%(fault)s), so nothing is cut off. Find out why first."),
+    Reason.NO_ANCHOR_SO_OLD: _("No signed anchor is older than %(days)s days, so there is nothing to cut off."),
+    Reason.ARCHIVE_BROKEN: _("The archive could not be written and read back (%(why)s). Nothing was cut off."),
     Reason.LAST_OWNER: _("Somebody has to stay who may manage users: this is the last active owner."),
     # A list from a file cannot be used, or one of its rows is left out.
     Reason.ROSTER_TOO_LARGE: _("The file is larger than %(limit)s MB, so nothing of it is kept. Divide it first."),

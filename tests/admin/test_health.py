@@ -20,7 +20,8 @@ def test_readyz_says_that_everything_is_there(client):
     WorkerBeat.objects.create(name="w", at=timezone.now())
     answer = client.get("/readyz")
     assert answer.status_code == 200
-    assert answer.json() == {"ready": True, "database": "ok", "migrations": "ok", "audit_log": "ok", "worker": "ok"}
+    well = dict.fromkeys(("database", "migrations", "audit_log", "worker"), "ok")
+    assert answer.json() == {"ready": True, **well, "anchors": "off"}  # tests have no key for anchors
 
 
 def test_a_silent_worker_is_told_and_the_panel_still_ready(client):

@@ -43,6 +43,8 @@ def unguarded(any_db):
                 on = "" if connection.vendor == "sqlite" else f' ON "{trigger.table}"'
                 cursor.execute(f'DROP TRIGGER IF EXISTS "{name}"{on}')
             cursor.execute(sql, params)
+            if connection.vendor == "postgresql":  # what is deferred to the commit holds the tables until it was done
+                cursor.execute("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")
         triggers.install()
 
     return run

@@ -3,10 +3,10 @@
 import sys
 from typing import Any
 
-from django.core.management.base import CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from membership.management.base import PanelCommand
-from membership.services import audit_checks, audit_proof
+from membership.services import audit_checks, audit_proof, audit_retention
 
 
 class Command(PanelCommand):
@@ -16,15 +16,20 @@ class Command(PanelCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "what",
-            choices=["verify", "protect", "anchor", "keys"],
+            choices=["verify", "protect", "anchor", "keys", "cut"],
             help="verify: name the first bad entry of each chain; exit 1 if there is one. protect: repair triggers."
-            " anchor: sign where the chains stand, now. keys: print the public halves of ANCHOR_KEYS.",
+            " anchor: sign where the chains stand, now. keys: print the public halves of ANCHOR_KEYS."
+            " cut: put what is older than --days into archives, and delete it.",
         )
+        parser.add_argument("--days", type=int, metavar="N", help="cut: how many days the log keeps")
+        parser.add_argument("--chain", action="append", default=[], help="cut: only this chain; may be repeated")
         parser.add_argument("--since", type=int, metavar="ANCHOR", help="verify only what came after this anchor")
 
     def handle(self, *args: Any, what: str, since: int | None, **options: Any) -> None:
         if what == "verify":
             self.verify(since)
+        elif what == "cut":
+            self.cut(options["days"], options["chain"])
         else:
             getattr(self, what)()
 
@@ -45,6 +50,13 @@ class Command(PanelCommand):
         if not report.is_whole:
             sys.exit(1)
         self.stdout.write(self.style.SUCCESS(f"{report.entries:,} entries: the audit log is whole."))
+
+    def cut(self, days: int | None, chains: list[str]) -> None:
+        if days is None or days < 1:
+            raise CommandError("--days says how many days the log keeps, such as --days 365.")
+        for archive in audit_retention.cut_log(days=days, chains=chains):
+            self.stdout.write(f"{archive.chain}: entries {archive.first:,} to {archive.last:,} are in {archive.path}")
+        self.stdout.write("What is left begins there, and verifies on its own.")
 
     def protect(self) -> None:
         missing = audit_proof.protect_log()
