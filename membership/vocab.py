@@ -48,6 +48,9 @@ class ChangeState(TextChoices):
     DRAFT -> STALE                    its time ran out, or the mirror changed under it
     DRAFT -> CANCELLED                thrown away by its author
     QUEUED -> RUNNING                 the worker claimed its first operation
+    QUEUED, RUNNING -> PAUSED         somebody paused it, or a stage did not end as confirmed
+    PAUSED -> QUEUED, RUNNING         somebody lets it go on
+    PAUSED -> DONE, DONE_WITH_FAILURES, CANCELLED   what had begun has ended, and nothing is left
     QUEUED, RUNNING -> DONE           every operation ended well
     QUEUED, RUNNING -> DONE_WITH_FAILURES   some were refused, overtaken or cancelled as foreign
     QUEUED, RUNNING -> CANCELLED      the rest was cancelled, and what had begun has ended
@@ -56,6 +59,7 @@ class ChangeState(TextChoices):
     DRAFT = "draft", _("preview")
     QUEUED = "queued", _("waiting")
     RUNNING = "running", _("running")
+    PAUSED = "paused", _("paused")
     DONE = "done", _("done")
     DONE_WITH_FAILURES = "done_with_failures", _("done, not everything")
     CANCELLED = "cancelled", _("cancelled")
@@ -63,11 +67,32 @@ class ChangeState(TextChoices):
 
     @classmethod
     def open(cls) -> frozenset[str]:
+        return frozenset({cls.QUEUED, cls.RUNNING, cls.PAUSED})
+
+    @classmethod
+    def moving(cls) -> frozenset[str]:
+        """States in which operations are begun."""
         return frozenset({cls.QUEUED, cls.RUNNING})
 
     @classmethod
     def final(cls) -> frozenset[str]:
         return frozenset({cls.DONE, cls.DONE_WITH_FAILURES, cls.CANCELLED, cls.STALE})
+
+
+class StageState(TextChoices):
+    """A part of a change that is looked at before the next one begins.
+
+    WAITING -> RUNNING     the stage before was as confirmed, or somebody said: go on
+    RUNNING -> READING     its operations have ended; their groups are being read
+    READING -> AS_WISHED   read back: as confirmed
+    READING -> DIFFERS     read back: not as confirmed, or too much failed, or it could not be read: the change pauses
+    """
+
+    WAITING = "waiting", _("waiting")
+    RUNNING = "running", _("running")
+    READING = "reading", _("being read back")
+    AS_WISHED = "as_wished", _("as confirmed")
+    DIFFERS = "differs", _("not as confirmed")
 
 
 class OperationState(TextChoices):
@@ -141,6 +166,23 @@ class ChangeKind(TextChoices):
     REVERT = "revert", _("revert of what was changed outside")
     WAY_BACK = "way_back", _("way back from half a change")
     RETRY = "retry", _("another try")
+    TAKE_BACK = "take_back", _("taken back")
+    ENDING = "ending", _("end dates")
+
+
+class EndingState(TextChoices):
+    """The last day of somebody in a group.
+
+    OPEN -> DUE          the day is over; a change that removes them was made
+    DUE -> OPEN          nobody confirmed that change in time: it is made anew
+    OPEN, DUE -> CLOSED  they are gone, or never came, or somebody threw the removal away
+    OPEN -> LIFTED       somebody took the end date away, or set another one
+    """
+
+    OPEN = "open", _("to come")
+    DUE = "due", _("due")
+    CLOSED = "closed", _("over")
+    LIFTED = "lifted", _("taken away")
 
 
 class ReadingKind(TextChoices):
@@ -250,6 +292,10 @@ class AuditAction(TextChoices):
     CHANGE_REQUESTED = "change.requested", _("requested")
     CHANGE_CANCELLED = "change.cancelled", _("cancelled")
     CHANGE_FINISHED = "change.finished", _("finished")
+    CHANGE_PAUSED = "change.paused", _("paused")
+    CHANGE_RESUMED = "change.resumed", _("resumed")
+    CHANGE_STARTED_NOW = "change.started_now", _("started before its time")
+    CHANGE_STAGE_FINISHED = "change.stage_finished", _("stage finished")
     CHANGE_STALE = "change.expired", _("expired")
     # per operation, in the connection's chain
     OPERATION_INTENDED = "operation.intended", _("intended")
@@ -278,6 +324,9 @@ class AuditAction(TextChoices):
     PROPOSAL_REJECTED = "proposal.rejected", _("proposal to link rejected")
     BUNDLE_SAVED = "bundle.saved", _("bundle saved")
     BUNDLE_DELETED = "bundle.deleted", _("bundle deleted")
+    ENDING_SET = "ending.set", _("end date set")
+    ENDING_LIFTED = "ending.lifted", _("end date taken away")
+    ENDING_CLOSED = "ending.closed", _("end date over")
     DRIFT_ADOPTED = "drift.adopted", _("change made outside adopted")
     DRIFT_IGNORED = "drift.ignored", _("change made outside ignored for now")
     DRIFT_REVERTED = "drift.reverted", _("revert of a change made outside previewed")

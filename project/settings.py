@@ -186,6 +186,9 @@ MUSTERBOOK = {
     "LEASE_S": env.float("LEASE_S", default=10),
     "PLAN_GOOD_FOR_S": env.float("PLAN_GOOD_FOR_S", default=24 * 60 * 60),
     "TYPE_NUMBER_ABOVE": env.int("TYPE_NUMBER_ABOVE", default=50),
+    "STAGES_ABOVE": env.int("STAGES_ABOVE", default=50),
+    "STAGE_SIZES": env.list("STAGE_SIZES", cast=int, default=[10]),
+    "STAGE_FAILURES_ABOVE": env.float("STAGE_FAILURES_ABOVE", default=0.1),
     "SMALLEST_SHARE": env.float("SMALLEST_SHARE", default=0.5),
     "WORKER_SILENT_AFTER_S": env.float("WORKER_SILENT_AFTER_S", default=30),
 }

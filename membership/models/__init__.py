@@ -4,11 +4,13 @@ from membership.models.audit import AuditEntry, AuditHead, AuditPersonal, Failed
 from membership.models.bundle import Bundle, BundleItem
 from membership.models.change import Change, ChangeConnection, LeftOut
 from membership.models.connection import Connection, WorkerBeat
+from membership.models.ending import Ending
 from membership.models.group import Group
 from membership.models.operation import Operation
 from membership.models.participant import Drift, Participant, Presence
 from membership.models.person import Account, LinkProposal, Person
 from membership.models.reading import Reading
+from membership.models.stage import Stage
 from membership.models.visibility import Reach, has_right, reached_ids, visible_to
 
 __all__ = [
@@ -22,6 +24,7 @@ __all__ = [
     "ChangeConnection",
     "Connection",
     "Drift",
+    "Ending",
     "FailedLogIns",
     "Group",
     "LeftOut",
@@ -32,6 +35,7 @@ __all__ = [
     "Presence",
     "Reach",
     "Reading",
+    "Stage",
     "WorkerBeat",
     "has_right",
     "reached_ids",

@@ -17,6 +17,7 @@ from membership.audit import record
 from membership.conf import ACT_ON_STEPS_PER_TRANSACTION as CHUNK
 from membership.errors import ChangeRefused, Reason
 from membership.models import Change, Connection, Operation
+from membership.operations import stages
 from membership.operations.entries import operation_entry
 from membership.operations.verbs import standing
 from membership.operations.waiting import sort_out
@@ -24,8 +25,8 @@ from membership.vocab import AuditAction, Chain, ChangeState, ConnectionState, O
 
 BEHIND_ANOTHER = timedelta(seconds=5)
 """How long a wish waits before it is looked at again when an earlier one about the same person is open."""
-GOES_ON = Q(change__cancel_wanted_at=None) | Q(calls_done__gt=0)
-"""What may be sent: of a change that is being cancelled, only the rest of what is half done."""
+GOES_ON = Q(change__cancel_wanted_at=None) & ~Q(change__state=ChangeState.PAUSED) | Q(calls_done__gt=0)
+"""What may be sent: of a change that is paused or being cancelled, only the rest of what is half done."""
 
 
 class LaneLost(Exception):
@@ -57,12 +58,12 @@ def claim_draft(change: Change, *, expected_hash: str) -> None:
 
 
 def promote(connection_id: int) -> bool:
-    """Queue one chunk of the planned operations of confirmed changes. True: there was one."""
-    changes = Change.objects.filter(state__in=ChangeState.open(), cancel_wanted_at=None).values("pk")
+    """Queue one chunk of the planned operations of confirmed changes that may begin. True: there was one."""
+    may_begin = stages.released(timezone.now())
     with transaction.atomic():
         ids = list(
             Operation.objects.select_for_update(of=("self",))
-            .filter(connection_id=connection_id, state=OperationState.PLANNED, change__in=changes)
+            .filter(may_begin, connection_id=connection_id, state=OperationState.PLANNED)
             .order_by("change_id", "position")
             .values_list("pk", flat=True)[:CHUNK]
         )
@@ -286,7 +287,7 @@ def due_connections(now: datetime) -> set[int]:
     active = Connection.objects.filter(state=ConnectionState.ACTIVE)
     rested = Q(connection__slowed_until=None) | Q(connection__slowed_until__lte=now)
     working = Operation.objects.filter(rested, connection__in=active, change__state__in=ChangeState.open()).filter(
-        Q(state=OperationState.PLANNED, change__cancel_wanted_at=None)
+        Q(stages.released(now), state=OperationState.PLANNED)
         | Q(GOES_ON, state=OperationState.QUEUED, not_before=None)
         | Q(state__in=(OperationState.QUEUED, OperationState.IN_DOUBT), not_before__lte=now)
         | Q(state=OperationState.RUNNING)

@@ -18,6 +18,7 @@ from membership.services import (
     removal,
     same_groups,
     selecting,
+    taking_back,
     transfer,
     way_back,
 )
@@ -28,6 +29,12 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 _TRIED_AGAIN = (OperationState.REFUSED, OperationState.OVERTAKEN, OperationState.CANCELLED)
+
+
+_NAMED = (
+    "do", "wanted", "group", "label", "target", "bundle", "name", "edit", "system", "from", "of_change", "is_move",
+)  # fmt: skip
+"""What a title names, and what has to be known to plan again."""
 
 
 class _Again(Protocol):
@@ -44,6 +51,7 @@ _FROM_SELECTION: Mapping[str, _Again] = {
     ChangeKind.MATRIX: matrix.again,
     ChangeKind.REVERT: outside.again,
     ChangeKind.WAY_BACK: way_back.again,
+    ChangeKind.TAKE_BACK: taking_back.again,
 }
 """Kinds whose selection says all of it. Of the others the rows that were planned are planned again."""
 _FROM_ROWS: Mapping[str, _Again] = {
@@ -94,7 +102,7 @@ def _current(change: Change, actor: "User") -> Change:
 
 def _stored(change: Change, **conditions: Any) -> list[Wish]:
     rows = Operation.objects.filter(change=change, **conditions).order_by("position")
-    is_move = ChangeKind.MOVE in (change.kind, _what(change)["kind"])
+    is_move = taking_back.is_move(change)
     # Values of secrets are fetched, and decrypted, only for the verb that has some.
     plain = rows.exclude(verb=Verb.UPDATE).values(*COLUMNS)
     return wishes_of([*plain, *rows.filter(verb=Verb.UPDATE).values(*COLUMNS, "secrets")], is_move=is_move)
@@ -114,5 +122,4 @@ def _what(change: Change) -> dict[str, Any]:
     """What the first try was: its kind, and what its title says."""
     if change.kind == ChangeKind.RETRY:
         return {"kind": ChangeKind.REMOVAL.value, **change.selection.get("what", {})}
-    names = ("do", "wanted", "group", "label", "target", "bundle", "name", "edit", "system", "from")
-    return {"kind": change.kind, **{name: change.selection[name] for name in names if name in change.selection}}
+    return {"kind": change.kind, **{name: change.selection[name] for name in _NAMED if name in change.selection}}

@@ -24,7 +24,7 @@ from membership.models import (
     visible_to,
 )
 from membership.sentences import sentence
-from membership.services import titles
+from membership.services import taking_back, titles
 from membership.services.inert import inert
 from membership.services.step_words import duration
 from membership.services.warnings import Warn, warnings
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 RECENT_REASONS = 5
 _REASONS_LOOKED_AT = 100
 _NAMED_GROUPS = 5
-_ONLY_REMOVES = (ChangeKind.REMOVAL, ChangeKind.REMOVAL_EVERYWHERE, ChangeKind.BUNDLE_WITHDRAWN)
+_ONLY_REMOVES = (ChangeKind.REMOVAL, ChangeKind.REMOVAL_EVERYWHERE, ChangeKind.BUNDLE_WITHDRAWN, ChangeKind.ENDING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def name_to_type(change: Change) -> str:
     return inert(names[0]) if names else ""
 
 
-_MAY_DELETE = (ChangeKind.GROUP, ChangeKind.RETRY, ChangeKind.WAY_BACK)
+_MAY_DELETE = (ChangeKind.GROUP, ChangeKind.RETRY, ChangeKind.WAY_BACK, ChangeKind.TAKE_BACK)
 
 
 def preview(change: Change, *, actor: "User") -> Preview:
@@ -154,6 +154,7 @@ def _notes(change: Change, parts: Sequence[ChangeConnection], readings: Sequence
         for system in stopped
     ]
     notes += _group_notes(change)
+    notes += [Note("info", text) for text in taking_back.what_cannot_come_back(change)]
     waits = change.compiled_at is None and any(reading.state in ReadingState.open() for reading in readings)
     if waits and is_worker_silent():
         notes.append(Note("bad", _("The worker is not running, so nothing is read. Start it, and this page goes on.")))

@@ -1,7 +1,8 @@
 """What can be done with a change: confirm it, throw it away, cancel its rest, decide a step that others changed."""
 
+import datetime as dt
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from membership.models import Change, Operation
 from membership.operations import outbox
 from membership.operations.entries import operation_entry
 from membership.plans import standing
+from membership.services import staging
 from membership.services.again import draft_retry, recompile
 from membership.services.change_pages import name_to_type, number_to_type, recent_reasons
 from membership.services.drafts import change_entry, compile_ready, expire_drafts, make_stale
@@ -59,8 +61,13 @@ def confirm_change(
     expected_hash: str,
     typed_number: int | str | None = None,
     typed_name: str = "",
+    stage_sizes: Sequence[int] | None = None,
+    starts_at: dt.datetime | None = None,
 ) -> Change:
     """Queue what the preview shows. Nothing is sent here: the worker makes the calls after commit.
+
+    `stage_sizes`: how many steps come first, each stage read back before the next; () for all at once, None as the
+    settings say for a change of this size. `starts_at`: nothing begins before.
 
     Whoever may act and see all of it may confirm: the entry "requested" names who did, "previewed" who drafted it.
     `expected_hash` is that of the page that was shown; `typed_number` and `typed_name` answer its `number_to_type` and
@@ -82,7 +89,9 @@ def confirm_change(
             _need_unaltered(draft, expected_hash)
             stale = _overtaken(draft)
         if stale is None:
-            _queue(draft, actor=actor, reason=said_why, ticket=said_ticket)
+            sizes = staging.usual_sizes(draft) if stage_sizes is None else stage_sizes
+            paced = staging.lay_out(draft, sizes, starts_at)
+            _queue(draft, actor=actor, reason=said_why, ticket=said_ticket, paced=paced)
         else:
             # Committed, while what was asked for is refused after it.
             entry = make_stale(draft, now=timezone.now(), why=stale["why"], actor=actor, data=stale)
@@ -137,13 +146,14 @@ def _need_unaltered(draft: Change, expected_hash: str) -> None:
         refuse(Reason.PLAN_ALTERED)
 
 
-def _queue(draft: Change, *, actor: "User", reason: str, ticket: str) -> None:
+def _queue(draft: Change, *, actor: "User", reason: str, ticket: str, paced: Mapping[str, Any]) -> None:
     outbox.claim_draft(draft, expected_hash=draft.plan_hash)
     draft.refresh_from_db(fields=["state", "confirmed_at"])
     draft.requested_by, draft.reason, draft.ticket = actor, reason, ticket
     draft.save(update_fields=["requested_by", "reason", "ticket"])
     said = {"reason": reason, "ticket": ticket}
-    record.write(Chain.PANEL, [change_entry(AuditAction.CHANGE_REQUESTED, draft, actor=actor, personal=said)])
+    entry = change_entry(AuditAction.CHANGE_REQUESTED, draft, actor=actor, data=paced, personal=said)
+    record.write(Chain.PANEL, [entry])
 
 
 @audited

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from membership.models import Account, Connection, Group, Participant
 from membership.sentences import sentence
 from membership.services import inert
-from membership.vocab import ChangeState, ConnectionState, DriftKind, OperationState, ReadingState
+from membership.vocab import ChangeState, ConnectionState, DriftKind, OperationState, ReadingState, StageState
 
 NOTHING = format_html('<span class="mu-quiet mu-nothing">{}</span>', "–")
 
@@ -27,10 +27,15 @@ VARIANTS: dict[str, str] = {
     ChangeState.DRAFT: "plain",
     ChangeState.QUEUED: "info",
     ChangeState.RUNNING: "info",
+    ChangeState.PAUSED: "warning",
     ChangeState.DONE: "good",
     ChangeState.DONE_WITH_FAILURES: "warning",
     ChangeState.CANCELLED: "plain",
     ChangeState.STALE: "plain",
+    StageState.RUNNING: "info",
+    StageState.READING: "info",
+    StageState.AS_WISHED: "good",
+    StageState.DIFFERS: "warning",
     OperationState.PLANNED: "plain",
     OperationState.IN_DOUBT: "warning",
     OperationState.FOREIGN: "warning",
