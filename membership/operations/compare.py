@@ -32,7 +32,8 @@ def _differing(operations: Iterable[Operation]) -> Iterator[Operation]:
     rows = list(operations)
     groups = Group.objects.in_bulk({row.group_id for row in rows if row.group_id})
     places = Participant.objects.defer("secrets").in_bulk({row.participant_id for row in rows if row.participant_id})
-    accounts = {row.account_id for row in rows if row.verb == Verb.ADD and row.participant_id is None}
+    added_ones = (row for row in rows if row.verb == Verb.ADD and row.participant_id is None)
+    accounts = {row.account_id for row in added_ones if row.account_id}
     added = {
         (place.group_id, place.account_id): place
         for place in Participant.objects.filter(group_id__in=groups, account_id__in=accounts, is_present=True)

@@ -110,8 +110,9 @@ def let_go(change: Change, now: datetime) -> bool:
     paused = Change.objects.filter(pk=change.pk, state=ChangeState.PAUSED)
     if not paused.update(state=state, paused_at=None, pause_reason="", pause_params={}):
         return False
-    if Stage.objects.filter(change=change, ends=change.released_to, state=StageState.DIFFERS).exists():
-        _release_next(change.pk, change.released_to or 0, now)
+    released_to = change.released_to or 0
+    if Stage.objects.filter(change=change, ends=released_to, state=StageState.DIFFERS).exists():
+        _release_next(change.pk, released_to, now)
     return True
 
 
@@ -186,8 +187,8 @@ class _Found:
 
 
 def _judge(stage: Stage) -> int:
-    readings = Reading.objects.filter(change_id=stage.change_id, asked_at=stage.ended_at)
-    if readings.filter(state__in=ReadingState.open()).exists():
+    readings = Reading.objects.filter(change_id=stage.change_id, state__in=ReadingState.open())
+    if stage.ended_at is None or readings.filter(asked_at=stage.ended_at).exists():
         return 0
     found, now = _look(stage), timezone.now()
     why = found.why

@@ -1,6 +1,6 @@
 """Previews made anew, and what did not go through tried again: both from what was asked, as the mirror has it now."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -62,13 +62,16 @@ _FROM_ROWS: Mapping[str, _Again] = {
 
 
 @audited
-def draft_retry(change: Change, *, actor: "User") -> Change:
-    """Store a plan that tries again what was refused, overtaken or cancelled in `change`, as the mirror has it now."""
+def draft_retry(change: Change, *, actor: "User", positions: Collection[int] | None = None) -> Change:
+    """Store a plan that tries again what was refused, overtaken or cancelled in `change`, as the mirror has it now.
+
+    `positions`: only of these steps.
+    """
     need_right(actor, Right.ACT)
     change = _current(change, actor)
     if change.confirmed_at is None:
         refuse(Reason.NOTHING_TO_RETRY)
-    wishes = _stored(change, state__in=_TRIED_AGAIN)
+    wishes = _stored(change, positions, state__in=_TRIED_AGAIN)
     if not wishes:
         refuse(Reason.NOTHING_TO_RETRY)
     selection = {"kind": "retry", "of": change.pk, "what": _what(change)}
@@ -100,12 +103,13 @@ def _current(change: Change, actor: "User") -> Change:
     return Change.objects.get(pk=change.pk)
 
 
-def _stored(change: Change, **conditions: Any) -> list[Wish]:
+def _stored(change: Change, positions: Collection[int] | None = None, **conditions: Any) -> list[Wish]:
     rows = Operation.objects.filter(change=change, **conditions).order_by("position")
     is_move = taking_back.is_move(change)
     # Values of secrets are fetched, and decrypted, only for the verb that has some.
-    plain = rows.exclude(verb=Verb.UPDATE).values(*COLUMNS)
-    return wishes_of([*plain, *rows.filter(verb=Verb.UPDATE).values(*COLUMNS, "secrets")], is_move=is_move)
+    plain = rows.exclude(verb=Verb.UPDATE).values(*COLUMNS, "position")
+    found = [*plain, *rows.filter(verb=Verb.UPDATE).values(*COLUMNS, "position", "secrets")]
+    return wishes_of([row for row in found if positions is None or row["position"] in positions], is_move=is_move)
 
 
 def _named(change: Change) -> list[Wish]:

@@ -26,6 +26,7 @@ from membership.models import (
 from membership.sentences import sentence
 from membership.services import taking_back, titles
 from membership.services.inert import inert
+from membership.services.staging import usual_sizes
 from membership.services.step_words import duration
 from membership.services.warnings import Warn, warnings
 from membership.vocab import ChangeKind, ChangeState, ConnectionState, OperationState, ReadingState, Right, Verb
@@ -74,6 +75,8 @@ class Preview:
     """What is shown in red above all notes."""
     readings: Sequence[Reading]
     number_to_type: int | None
+    stages: str
+    """The sizes of the first stages that are proposed, as they are typed; "" for all at once."""
     name_to_type: str
     """The name of the group that is to be deleted; "" where nothing is deleted."""
     may_confirm: bool
@@ -116,6 +119,7 @@ def preview(change: Change, *, actor: "User") -> Preview:
         warnings=warnings(change) if is_draft else [],
         readings=readings,
         number_to_type=number_to_type(change) if ready else None,
+        stages=", ".join(map(str, usual_sizes(change))) if ready else "",
         name_to_type=name_to_type(change) if ready else "",
         may_confirm=ready and change.operations_count > 0 and has_right(actor, Right.ACT),
     )

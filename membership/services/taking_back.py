@@ -76,6 +76,11 @@ def taken_back_in(change: Change) -> list[Change]:
     return list(asked.exclude(state__in=_DROPPED, confirmed_at=None).order_by("pk"))
 
 
+def original(change: Change) -> Change | None:
+    """What a taking back takes back; None for other changes."""
+    return Change.objects.filter(pk=change.selection["of"]).first() if change.kind == ChangeKind.TAKE_BACK else None
+
+
 def may_be_taken_back(change: Change) -> bool:
     """Whether something of it was done, and it has ended."""
     done = Q(state=OperationState.CONFIRMED) | Q(state=OperationState.REFUSED, outcome_params__half_done=True)
