@@ -12,7 +12,7 @@ from membership.errors import Reason
 from membership.models import Connection, Reading
 from membership.operations import retiring
 from membership.operations.worker import Worker
-from membership.services import drafts, link_proposals, sessions
+from membership.services import drafts, ending_removals, link_proposals, sessions
 from membership.services.refresh import request_refresh
 from membership.vocab import ReadingState
 
@@ -21,6 +21,7 @@ GIVE_UP_AFTER = timedelta(seconds=10)
 HOUSEKEEPING = (
     drafts.compile_ready,
     drafts.expire_drafts,
+    ending_removals.look,
     link_proposals.propose_after_readings,
     retiring.sweep,
     sessions.close_counts,

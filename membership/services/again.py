@@ -33,6 +33,7 @@ _TRIED_AGAIN = (OperationState.REFUSED, OperationState.OVERTAKEN, OperationState
 
 _NAMED = (
     "do", "wanted", "group", "label", "target", "bundle", "name", "edit", "system", "from", "of_change", "is_move",
+    "until",
 )  # fmt: skip
 """What a title names, and what has to be known to plan again."""
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from django.db.models import Q, QuerySet
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -25,6 +26,7 @@ from membership.models import (
 )
 from membership.sentences import sentence
 from membership.services import taking_back, titles
+from membership.services.endings import said_in
 from membership.services.inert import inert
 from membership.services.staging import usual_sizes
 from membership.services.step_words import duration
@@ -158,6 +160,12 @@ def _notes(change: Change, parts: Sequence[ChangeConnection], readings: Sequence
         for system in stopped
     ]
     notes += _group_notes(change)
+    last_day = said_in(change)
+    if last_day is not None:
+        text = _(
+            "Until %(day)s: whoever joins by this change is removed when that day is over, by a change of its own."
+        )
+        notes.append(Note("info", text % {"day": date_format(last_day, "j M Y")}))
     notes += [Note("info", text) for text in taking_back.what_cannot_come_back(change)]
     waits = change.compiled_at is None and any(reading.state in ReadingState.open() for reading in readings)
     if waits and is_worker_silent():

@@ -15,7 +15,7 @@ from membership.models import Change, Operation
 from membership.operations import outbox
 from membership.operations.entries import operation_entry
 from membership.plans import standing
-from membership.services import staging
+from membership.services import endings, staging
 from membership.services.again import draft_retry, recompile
 from membership.services.change_pages import name_to_type, number_to_type, recent_reasons
 from membership.services.drafts import change_entry, compile_ready, expire_drafts, make_stale
@@ -91,6 +91,7 @@ def confirm_change(
         if stale is None:
             sizes = staging.usual_sizes(draft) if stage_sizes is None else stage_sizes
             paced = staging.lay_out(draft, sizes, starts_at)
+            endings.bind(draft, actor=actor)
             _queue(draft, actor=actor, reason=said_why, ticket=said_ticket, paced=paced)
         else:
             # Committed, while what was asked for is refused after it.

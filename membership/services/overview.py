@@ -299,9 +299,12 @@ def _waiting(user: "User", now: dt.datetime) -> QuerySet[Change]:
     open_ones = Q(state__in=ChangeState.open()) & Q(foreign)
     failed = Q(state=ChangeState.DONE_WITH_FAILURES, requested_by=user, finished_at__gt=now - LATELY) & Q(refused)
     drafts = Q(state=ChangeState.DRAFT, requested_by=user, operations_count__gt=0, stale_at__gt=now)
+    # End dates that nobody could act on by themselves wait for anybody who may.
+    drafts |= Q(state=ChangeState.DRAFT, kind=ChangeKind.ENDING, stale_at__gt=now)
+    paused = Q(state=ChangeState.PAUSED, cancel_wanted_at=None)
     if not has_right(user, Right.ACT):
         return Change.objects.none()
-    return visible_to(Change.objects.filter(open_ones | failed | drafts), user)
+    return visible_to(Change.objects.filter(open_ones | failed | drafts | paused), user)
 
 
 __all__ = ["LATELY", "Badges", "Health", "Overview", "Running", "SystemCard", "badges", "health", "overview"]

@@ -94,14 +94,15 @@ def _numbers(change: Change, text: str) -> Iterator[int]:
     """The steps that the rows name, from 1."""
     head = text.partition("\n")[0]
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=max(_DELIMITERS, key=head.count))
-    line = 1
+    line = 0
     try:
         columns = _columns(next(rows, []))
+        line = 1
         for line, row in enumerate(rows, start=2):
             if any(cell.strip() for cell in row):
                 yield _step(change, row, columns, line)
     except csv.Error:
-        _refuse(_("row %(row)s cannot be read") % {"row": line})
+        _refuse(_("row %(row)s cannot be read") % {"row": line + 1})
 
 
 def _columns(headers: Sequence[str]) -> Mapping[str, int]:

@@ -105,6 +105,13 @@ def day(on: date) -> str:
     return date_format(on, "j M" if on.year == timezone.localdate().year else "j M Y")
 
 
+def until(last_day: date | None) -> SafeString:
+    """The last day of somebody in a group; nothing where none is said."""
+    if last_day is None:
+        return SafeString("")
+    return tag(_("until %(day)s") % {"day": date_format(last_day, "j M Y")}, "info")
+
+
 def as_of(at: datetime | None) -> SafeString:
     """How old our knowledge is."""
     if at is None:
