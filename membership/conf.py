@@ -49,6 +49,21 @@ def type_number_above() -> int:
     return int(settings.MUSTERBOOK["TYPE_NUMBER_ABOVE"])
 
 
+def stages_above() -> int:
+    """Steps in a change above which it runs in stages unless somebody chose otherwise."""
+    return int(settings.MUSTERBOOK["STAGES_ABOVE"])
+
+
+def stage_sizes() -> tuple[int, ...]:
+    """Steps of the first stages of such a change; the last stage is the rest."""
+    return tuple(int(size) for size in settings.MUSTERBOOK["STAGE_SIZES"])
+
+
+def stage_failures_above() -> float:
+    """Share of a stage's steps that may fail without the change being paused."""
+    return float(settings.MUSTERBOOK["STAGE_FAILURES_ABOVE"])
+
+
 def smallest_share() -> float:
     """A reading with fewer rows than this share of the last complete one is incomplete."""
     return float(settings.MUSTERBOOK["SMALLEST_SHARE"])

@@ -114,6 +114,18 @@ class Reason(StrEnum):
     SETTLED_WITHOUT_ANSWER = "settled_without_answer"
     DECIDED_BY_OPERATOR = "decided_by_operator"
 
+    # A change is paused.
+    PAUSED_BY_OPERATOR = "paused_by_operator"
+    STAGE_DIFFERS = "stage_differs"
+    STAGE_FAILED = "stage_failed"
+    STAGE_NOT_READ = "stage_not_read"
+
+    # A part of a change is not taken back.
+    CHANGED_SINCE = "changed_since"
+    GROUP_DELETED = "group_deleted"
+    SECRET_NOT_KEPT = "secret_not_kept"  # noqa: S105 - a code, not a secret
+    WAS_SO_BEFORE = "was_so_before"
+
     # A request at the panel is refused.
     NO_RIGHT = "no_right"
     NOT_VISIBLE = "not_visible"
@@ -142,7 +154,12 @@ class Reason(StrEnum):
     COMMENT_EMPTY = "comment_empty"
     NOT_A_DRAFT = "not_a_draft"
     NOT_RUNNING = "not_running"
+    NOT_PAUSED = "not_paused"
+    NOT_WAITING_FOR_START = "not_waiting_for_start"
+    NOT_FINISHED = "not_finished"
     NOTHING_TO_RETRY = "nothing_to_retry"
+    NOTHING_TO_TAKE_BACK = "nothing_to_take_back"
+    RESULT_FILE_NOT_USABLE = "result_file_not_usable"
     NOT_FOREIGN = "not_foreign"
     REQUEST_FORGED = "request_forged"
     TOO_MANY_TESTS = "too_many_tests"

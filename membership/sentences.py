@@ -106,6 +106,26 @@ REASONS: dict[Reason, Any] = {
     Reason.READ_BACK_NOT_DONE: _("Read back: it was not done. It is sent again."),
     Reason.SETTLED_WITHOUT_ANSWER: _("The answer's text could not be stored; the outcome is kept without it."),
     Reason.DECIDED_BY_OPERATOR: _("Decided by %(by)s."),
+    # A change is paused.
+    Reason.PAUSED_BY_OPERATOR: _("Paused by %(by)s. What was being sent ends as it ends; the rest waits. %(note)s"),
+    Reason.STAGE_DIFFERS: _(
+        "Stage %(stage)s was read back, and %(count)s of its steps are not as confirmed. The rest waits: let it go on, "
+        "or cancel it."
+    ),
+    Reason.STAGE_FAILED: _(
+        "In stage %(stage)s %(count)s of %(total)s steps did not go well. The rest waits: let it go on, or cancel it."
+    ),
+    Reason.STAGE_NOT_READ: _(
+        "Stage %(stage)s could not be read back completely, so it is not known whether all is as confirmed. The rest "
+        "waits: look at the systems, then let it go on, or cancel it."
+    ),
+    # A part of a change is not taken back.
+    Reason.CHANGED_SINCE: _("Somebody changed it since. It stays as it is now."),
+    Reason.GROUP_DELETED: _("A deleted group cannot come back, nor can what was written in it."),
+    Reason.SECRET_NOT_KEPT: _(
+        "What the secret was before is not stored, so it cannot come back. It stays; enter it anew where it is needed."
+    ),
+    Reason.WAS_SO_BEFORE: _("It was so before this change, so there is nothing to take back."),
     # A request at the panel is refused.
     Reason.NO_RIGHT: _("You do not have the right to do this."),
     Reason.NOT_VISIBLE: _("There is nothing here that you may see."),
@@ -144,6 +164,11 @@ REASONS: dict[Reason, Any] = {
     Reason.COMMENT_EMPTY: _("Say why. The comment stays in the audit log, and the person who asked reads it."),
     Reason.NOT_A_DRAFT: _("This is no longer a preview."),
     Reason.NOT_RUNNING: _("This change is not running."),
+    Reason.NOT_PAUSED: _("This change is not paused. Nothing was changed."),
+    Reason.NOT_WAITING_FOR_START: _("This change does not wait for its start any more. Nothing was changed."),
+    Reason.NOT_FINISHED: _("This change has not ended yet. Wait for its end, or cancel the rest; then take it back."),
+    Reason.NOTHING_TO_TAKE_BACK: _("Nothing of this change was done, so there is nothing to take back."),
+    Reason.RESULT_FILE_NOT_USABLE: _("The file cannot be used: %(why)s. Nothing was planned."),
     Reason.NOTHING_TO_RETRY: _("There is nothing that could be tried again."),
     Reason.NOT_FOREIGN: _("This step does not wait for a decision."),
     Reason.REQUEST_FORGED: _("The request did not come from a page of this panel, or its page was too old."),

@@ -14,7 +14,7 @@ from membership.models import Connection, Reading
 from membership.operations import retiring
 from membership.operations.aside import Aside
 from membership.operations.worker import Worker
-from membership.services import anchor_sinks, audit_checks, drafts, link_proposals, sessions
+from membership.services import anchor_sinks, audit_checks, drafts, ending_removals, link_proposals, sessions
 from membership.services.refresh import request_refresh
 from membership.services.rosters import kept
 from membership.services.rosters import work as lists
@@ -25,6 +25,7 @@ GIVE_UP_AFTER = timedelta(seconds=10)
 HOUSEKEEPING: tuple[Callable[[], bool], ...] = (
     drafts.compile_ready,
     drafts.expire_drafts,
+    ending_removals.look,
     link_proposals.propose_after_readings,
     retiring.sweep,
     sessions.close_counts,

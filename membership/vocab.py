@@ -52,6 +52,9 @@ class ChangeState(TextChoices):
     WAITING -> REJECTED               a second person rejected it
     WAITING -> CANCELLED              withdrawn before anybody decided
     QUEUED -> RUNNING                 the worker claimed its first operation
+    QUEUED, RUNNING -> PAUSED         somebody paused it, or a stage did not end as confirmed
+    PAUSED -> QUEUED, RUNNING         somebody lets it go on
+    PAUSED -> DONE, DONE_WITH_FAILURES, CANCELLED   what had begun has ended, and nothing is left
     QUEUED, RUNNING -> DONE           every operation ended well
     QUEUED, RUNNING -> DONE_WITH_FAILURES   some were refused, overtaken or cancelled as foreign
     QUEUED, RUNNING -> CANCELLED      the rest was cancelled, and what had begun has ended
@@ -61,6 +64,7 @@ class ChangeState(TextChoices):
     WAITING = "waiting", _("waits for approval")
     QUEUED = "queued", _("waiting")
     RUNNING = "running", _("running")
+    PAUSED = "paused", _("paused")
     DONE = "done", _("done")
     DONE_WITH_FAILURES = "done_with_failures", _("done, not everything")
     CANCELLED = "cancelled", _("cancelled")
@@ -69,6 +73,11 @@ class ChangeState(TextChoices):
 
     @classmethod
     def open(cls) -> frozenset[str]:
+        return frozenset({cls.QUEUED, cls.RUNNING, cls.PAUSED})
+
+    @classmethod
+    def moving(cls) -> frozenset[str]:
+        """States in which operations are begun."""
         return frozenset({cls.QUEUED, cls.RUNNING})
 
     @classmethod
@@ -84,6 +93,22 @@ class ChangeState(TextChoices):
     def dropped(cls) -> frozenset[str]:
         """States in which a plan ended that was never queued; `CANCELLED` may also end one that was."""
         return frozenset({cls.CANCELLED, cls.STALE, cls.REJECTED})
+
+
+class StageState(TextChoices):
+    """A part of a change that is looked at before the next one begins.
+
+    WAITING -> RUNNING     the stage before was as confirmed, or somebody said: go on
+    RUNNING -> READING     its operations have ended; their groups are being read
+    READING -> AS_WISHED   read back: as confirmed
+    READING -> DIFFERS     read back: not as confirmed, or too much failed, or it could not be read: the change pauses
+    """
+
+    WAITING = "waiting", _("waiting")
+    RUNNING = "running", _("running")
+    READING = "reading", _("being read back")
+    AS_WISHED = "as_wished", _("as confirmed")
+    DIFFERS = "differs", _("not as confirmed")
 
 
 class OperationState(TextChoices):
@@ -160,6 +185,8 @@ class ChangeKind(TextChoices):
     BACK_TO_DAY = "back_to_day", _("group brought back to a day")
     RETRY = "retry", _("another try")
     ROSTER = "roster", _("list from a file")
+    TAKE_BACK = "take_back", _("taken back")
+    ENDING = "ending", _("end dates")
 
 
 class Guard(TextChoices):
@@ -195,6 +222,21 @@ class DecisionKind(TextChoices):
     OVERRIDDEN = "overridden", _("guards overridden")
     APPROVED = "approved", _("approved")
     REJECTED = "rejected", _("rejected")
+
+
+class EndingState(TextChoices):
+    """The last day of somebody in a group.
+
+    OPEN -> DUE          the day is over; a change that removes them was made
+    DUE -> OPEN          nobody confirmed that change in time: it is made anew
+    OPEN, DUE -> CLOSED  they are gone, or never came, or somebody threw the removal away or rejected it
+    OPEN -> LIFTED       somebody took the end date away, or set another one
+    """
+
+    OPEN = "open", _("to come")
+    DUE = "due", _("due")
+    CLOSED = "closed", _("over")
+    LIFTED = "lifted", _("taken away")
 
 
 class ReadingKind(TextChoices):
@@ -326,6 +368,10 @@ class AuditAction(TextChoices):
     CHANGE_OVERRIDDEN = "change.overridden", _("guards overridden")
     CHANGE_CANCELLED = "change.cancelled", _("cancelled")
     CHANGE_FINISHED = "change.finished", _("finished")
+    CHANGE_PAUSED = "change.paused", _("paused")
+    CHANGE_RESUMED = "change.resumed", _("resumed")
+    CHANGE_STARTED_NOW = "change.started_now", _("started before its time")
+    CHANGE_STAGE_FINISHED = "change.stage_finished", _("stage finished")
     CHANGE_STALE = "change.expired", _("expired")
     # per operation, in the connection's chain
     OPERATION_INTENDED = "operation.intended", _("intended")
@@ -362,6 +408,9 @@ class AuditAction(TextChoices):
     ROSTER_TICKED = "roster.ticked", _("proposals of a list confirmed")
     ROSTER_REFUSED = "roster.refused", _("list could not be used")
     ROSTER_EMPTIED = "roster.emptied", _("contents of a list deleted")
+    ENDING_SET = "ending.set", _("end date set")
+    ENDING_LIFTED = "ending.lifted", _("end date taken away")
+    ENDING_CLOSED = "ending.closed", _("end date over")
     DRIFT_ADOPTED = "drift.adopted", _("change made outside adopted")
     DRIFT_IGNORED = "drift.ignored", _("change made outside ignored for now")
     DRIFT_REVERTED = "drift.reverted", _("revert of a change made outside previewed")

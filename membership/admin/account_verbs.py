@@ -11,6 +11,7 @@ from membership.admin import choosing, selections
 from membership.admin.base import PanelAdmin
 from membership.admin.picking import Answer, Pick, ask
 from membership.admin.requests import Request, selection_of
+from membership.admin.until import UntilForm
 from membership.errors import NotAllowed, Reason
 from membership.models import Account, Change, has_right
 from membership.services import addition, inert, people, titles
@@ -36,7 +37,11 @@ class AccountVerbs(PanelAdmin):
 
         def draft(answer: Answer) -> Change:
             return addition.draft_addition(
-                accounts=chosen.rows, groups=answer.rows, rights=answer.rights, actor=request.user
+                accounts=chosen.rows,
+                groups=answer.rows,
+                rights=answer.rights,
+                until=answer.data["until"],
+                actor=request.user,
             )
 
         who = inert.inert(str(chosen.only)) if chosen.only else titles.people(chosen.count)
@@ -45,6 +50,7 @@ class AccountVerbs(PanelAdmin):
             button=_("Preview the addition…"),
             choices=choosing.groups(request, systems),
             rights=choosing.rights_on_add(request, systems),
+            form=UntilForm(request.POST or None),
             draft=draft,
             back=cells.page(chosen.only) if chosen.only else cells.listing(Account),
         )

@@ -29,6 +29,9 @@ from membership.services import (
     overview,
     plan_files,
     rereading,
+    results,
+    staging,
+    taking_back,
     titles,
     way_back,
 )
@@ -37,6 +40,7 @@ from membership.vocab import ChangeKind, ChangeState, Right
 
 ASKED_AGAIN = (Reason.REASON_EMPTY, Reason.NUMBER_NOT_TYPED, Reason.NAME_NOT_TYPED, Reason.BAD_VALUE)
 """Refusals about what was typed: the form is shown again with it."""
+TYPED = ("reason", "ticket", "typed_number", "typed_name", "stages", "starts_at")
 
 
 class MineFilter(filters.Choice):
@@ -75,6 +79,12 @@ class ChangeAdmin(PanelAdmin):
         "recompile": Right.ACT,
         "cancel_rest": Right.ACT,
         "retry": Right.ACT,
+        "retry_file": Right.ACT,
+        "pause": Right.ACT,
+        "resume": Right.ACT,
+        "start_now": Right.ACT,
+        "take_back": Right.ACT,
+        "result_file": Right.SEE,
         "decide": Right.ACT,
         "way_back": Right.ACT,
         "override": Right.OVERRIDE,
@@ -138,9 +148,19 @@ class ChangeAdmin(PanelAdmin):
 
     # --- what is done -------------------------------------------------------------------------------------------------
     def do_confirm(self, request: Request, row: Change) -> HttpResponse | None:
-        typed = {name: request.POST.get(name, "") for name in ("reason", "ticket", "typed_number", "typed_name")}
+        typed = {name: request.POST.get(name, "") for name in TYPED}
+        answers = {name: typed[name] for name in ("reason", "ticket", "typed_number", "typed_name")}
         try:
-            changes.confirm_change(row, actor=request.user, expected_hash=request.POST.get("plan_hash", ""), **typed)
+            sizes = staging.sizes_asked(typed["stages"]) if "stages" in request.POST else None
+            starts_at = staging.start_asked(typed["starts_at"])
+            changes.confirm_change(
+                row,
+                actor=request.user,
+                expected_hash=request.POST.get("plan_hash", ""),
+                stage_sizes=sizes,
+                starts_at=starts_at,
+                **answers,
+            )
         except (ChangeRefused, BadValue) as error:
             if error.reason not in ASKED_AGAIN:
                 raise
@@ -163,6 +183,29 @@ class ChangeAdmin(PanelAdmin):
     def do_cancel_rest(self, request: Request, row: Change) -> None:
         changes.cancel_rest(row, actor=request.user)
         messages.info(request, _("What had not begun is cancelled. What was sent already ends as it ends."))
+
+    def do_pause(self, request: Request, row: Change) -> None:
+        staging.pause_change(row, actor=request.user)
+        messages.info(request, _("Paused. What was being sent ends as it ends."))
+
+    def do_resume(self, request: Request, row: Change) -> None:
+        staging.resume_change(row, actor=request.user)
+        messages.success(request, _("It goes on."))
+
+    def do_start_now(self, request: Request, row: Change) -> None:
+        staging.start_now(row, actor=request.user)
+        messages.success(request, _("It begins now."))
+
+    def do_take_back(self, request: Request, row: Change) -> HttpResponse:
+        return HttpResponseRedirect(cells.page(taking_back.draft_taking_back(row, actor=request.user)))
+
+    def do_result_file(self, request: Request, row: Change) -> HttpResponseBase:
+        return exporting.as_response(results.result_file(row, actor=request.user))
+
+    def do_retry_file(self, request: Request, row: Change) -> HttpResponse:
+        file = request.FILES.get("file")
+        content = file.read(results.LARGEST_FILE + 1) if file else b""
+        return HttpResponseRedirect(cells.page(results.draft_retry_from_file(row, content, actor=request.user)))
 
     def do_retry(self, request: Request, row: Change) -> HttpResponse:
         return HttpResponseRedirect(cells.page(changes.draft_retry(row, actor=request.user)))

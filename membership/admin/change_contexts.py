@@ -9,7 +9,7 @@ from membership.admin.base import ROWS
 from membership.admin.requests import Request
 from membership.errors import Reason
 from membership.models import Change, Operation
-from membership.services import change_pages, changes, guard_pages, way_back
+from membership.services import change_pages, changes, guard_pages, staging, taking_back, way_back
 from membership.vocab import ChangeState, OperationState, Verb
 
 NEEDS_SHOWN = 20
@@ -62,6 +62,11 @@ def live(row: Change) -> dict[str, Any]:
         "is_open": is_open,
         "altered": altered,
         "guarding": guard_pages.decided(row),
+        "is_moving": row.state in ChangeState.moving(),
+        "pacing": staging.pacing(row),
+        "taken_back": [] if is_open else taking_back.taken_back_in(row),
+        "may_take_back": taking_back.may_be_taken_back(row),
+        "takes_back": taking_back.original(row),
         "needs": [(step, ways.get(step.pk)) for step in needs],
         "needs_count": progress.count(OperationState.FOREIGN) + progress.count(OperationState.REFUSED),
         "may_retry": 0 if is_open else sum(progress.count(state) for state in failed),

@@ -38,6 +38,7 @@ COLUMNS: Mapping[str, Sequence[exports.Column]] = {
         (_("can write"), "can_write"),
         (_("muted"), "is_muted"),
         (_("type"), "participant_type"),
+        (_("until"), "last_day"),
         (_("last read"), "last_read_at"),
         (_("id there"), "remote_id"),
         (_("id of the account"), "account__remote_id"),

@@ -14,6 +14,7 @@ from membership.admin import choosing
 from membership.admin.base import PanelAdmin
 from membership.admin.picking import Answer, Pick, ask
 from membership.admin.requests import Request, visible_systems
+from membership.admin.until import UntilForm
 from membership.errors import BadValue, ChangeRefused, NotAllowed, Reason
 from membership.models import Change, Connection, Group, has_right
 from membership.sentences import say
@@ -84,7 +85,9 @@ class GroupVerbs(PanelAdmin):
             raise Http404
 
         def draft(answer: Answer) -> Change:
-            return addition.draft_addition(accounts=answer.rows, groups=[row], rights=answer.rights, actor=request.user)
+            return addition.draft_addition(
+                accounts=answer.rows, groups=[row], rights=answer.rights, until=answer.data["until"], actor=request.user
+            )
 
         rights = _("Whoever joins gets administrative rights: %(rights)s.")
         pick = Pick(
@@ -95,6 +98,7 @@ class GroupVerbs(PanelAdmin):
             button=_("Preview the addition…"),
             choices=choosing.accounts(request, row.connection, outside=row),
             rights=abilities(row.connection).rights_on_add,
+            form=UntilForm(request.POST or None),
             draft=draft,
             back=cells.page(row),
         )

@@ -13,7 +13,7 @@ from membership.admin import filters
 from membership.admin.participant_verbs import ParticipantVerbs, offered_for
 from membership.admin.requests import Request
 from membership.models import Account, Group, Participant, visible_to
-from membership.services import list_filters, pages
+from membership.services import endings, list_filters, pages
 from membership.services.abilities import abilities
 from membership.templatetags import cells
 
@@ -53,7 +53,9 @@ class ParticipantAdmin(ParticipantVerbs):
     ordering = ("label", "pk")
 
     def get_queryset(self, request: Request) -> QuerySet:
-        return super().get_queryset(request).filter(is_present=True).defer(*HEAVY)
+        rows = super().get_queryset(request).filter(is_present=True)
+        found: QuerySet = rows.annotate(last_day=endings.last_day_of_rows()).defer(*HEAVY)
+        return found
 
     def page_rows(self, request: Request) -> QuerySet:
         rows = Participant.objects.select_related(*self.list_select_related)
@@ -88,7 +90,7 @@ class ParticipantAdmin(ParticipantVerbs):
 
     @admin.display(description=gettext_lazy("role"), ordering="is_manager")
     def role(self, row: Participant) -> SafeString:
-        return cells.role(row)
+        return format_html("{} {}", cells.role(row), cells.until(row.last_day))  # type: ignore[attr-defined]
 
     @admin.display(description=gettext_lazy("can write"), ordering="can_write")
     def writes(self, row: Participant) -> SafeString:

@@ -15,6 +15,7 @@ from membership.admin import choosing, participant_edit, selections
 from membership.admin.base import PanelAdmin, Text
 from membership.admin.picking import Answer, Pick, ask
 from membership.admin.requests import Request, selection_of, visible_systems
+from membership.admin.until import EndVerbs
 from membership.errors import NotAllowed, Reason
 from membership.models import Change, Connection, Participant, has_right
 from membership.services import alteration, inert, removal, titles, transfer
@@ -73,8 +74,8 @@ def _giving(action: str) -> Callable[..., HttpResponse]:
     return admin.action(description=GIVES[action][2], permissions=["act"])(give)
 
 
-class ParticipantVerbs(PanelAdmin):
-    posts = {"remove": Right.ACT, "give": Right.ACT}
+class ParticipantVerbs(EndVerbs, PanelAdmin):
+    posts = {"remove": Right.ACT, "give": Right.ACT, "set_end": Right.ACT, "lift_end": Right.ACT}
     actions = (*GIVES, "move", "copy", "remove")
 
     make_manager = _giving("make_manager")

@@ -16,6 +16,7 @@ from membership.admin.base import PanelAdmin
 from membership.admin.picking import Answer, Choices, Pick, ask
 from membership.admin.requests import Request, selection_of
 from membership.admin.selections import Selected
+from membership.admin.until import UntilForm
 from membership.errors import ChangeRefused, NotAllowed, Reason
 from membership.models import Account, Change, Person, has_right, visible_to
 from membership.services import addition, bundles, inert, same_groups, titles
@@ -71,7 +72,11 @@ class PersonVerbs(PanelAdmin):
 
         def draft(answer: Answer) -> Change:
             return addition.draft_addition(
-                persons=chosen.rows, groups=answer.rows, rights=answer.rights, actor=request.user
+                persons=chosen.rows,
+                groups=answer.rows,
+                rights=answer.rights,
+                until=answer.data["until"],
+                actor=request.user,
             )
 
         return self._pick(
@@ -83,6 +88,7 @@ class PersonVerbs(PanelAdmin):
             button=_("Preview the addition…"),
             lead=_("Groups of the systems in which they have an account. Who has none in a system is left out there."),
             rights=choosing.rights_on_add(request, systems),
+            form=UntilForm(request.POST or None),
         )
 
     def _ask_model(self, request: Request, chosen: Selected) -> HttpResponse:
@@ -111,8 +117,11 @@ class PersonVerbs(PanelAdmin):
             chosen,
             _("Assign which bundle to %(people)s?"),
             choosing.bundles(request),
-            lambda answer: bundles.draft_bundle(answer.rows[0], chosen.rows, actor=request.user),
+            lambda answer: bundles.draft_bundle(
+                answer.rows[0], chosen.rows, until=answer.data["until"], actor=request.user
+            ),
             button=_("Preview the bundle…"),
+            form=UntilForm(request.POST or None),
             many=False,
         )
 

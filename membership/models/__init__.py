@@ -4,6 +4,7 @@ from membership.models.audit import AuditEntry, AuditHead, AuditIndex, AuditPers
 from membership.models.bundle import Bundle, BundleItem
 from membership.models.change import Change, ChangeConnection, LeftOut
 from membership.models.connection import Connection, WorkerBeat
+from membership.models.ending import Ending
 from membership.models.erasure import Erasure
 from membership.models.group import Group
 from membership.models.guard import Decision, Finding, GuardRule, PendingPlan
@@ -21,6 +22,7 @@ from membership.models.roster import (
     RosterState,
     RowOutcome,
 )
+from membership.models.stage import Stage
 from membership.models.visibility import Reach, has_right, reached_ids, visible_to
 
 __all__ = [
@@ -41,6 +43,7 @@ __all__ = [
     "Connection",
     "Decision",
     "Drift",
+    "Ending",
     "Erasure",
     "FailedLogIns",
     "Finding",
@@ -62,6 +65,7 @@ __all__ = [
     "RosterRow",
     "RosterState",
     "RowOutcome",
+    "Stage",
     "WorkerBeat",
     "has_right",
     "reached_ids",

@@ -44,6 +44,13 @@ class Change(models.Model):
     """When somebody whom it names was erased: reason and names are gone, the plan's hash stays."""
     cancel_wanted_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
+    starts_at = models.DateTimeField(null=True, blank=True)
+    """Confirmed, and not to begin before."""
+    released_to = models.PositiveIntegerField(null=True, blank=True)
+    """The position before which operations may begin: the end of the newest stage. None: all of them."""
+    paused_at = models.DateTimeField(null=True, blank=True)
+    pause_reason = models.CharField(max_length=60, blank=True)
+    pause_params = models.JSONField(default=dict, blank=True)
 
     class Meta:
         verbose_name = _("change")

@@ -17,7 +17,7 @@ from membership.audit import record
 from membership.conf import ACT_ON_STEPS_PER_TRANSACTION as CHUNK
 from membership.errors import ChangeRefused, Reason
 from membership.models import Change, Connection, Operation
-from membership.operations import exactly, turns
+from membership.operations import exactly, stages, turns
 from membership.operations.entries import operation_entry
 from membership.operations.indistinct import hold_back
 from membership.operations.turns import GOES_ON
@@ -72,13 +72,12 @@ def _flip(change: Change, expected_hash: str, states: frozenset[str], **fields: 
 
 
 def promote(connection_id: int) -> bool:
-    """Queue one chunk of the planned operations of confirmed changes, small changes first. True: there was one."""
-    planned = Operation.objects.filter(state=OperationState.PLANNED, connection_id=connection_id)
-    changes = turns.in_turn(
-        Change.objects.filter(state__in=ChangeState.open(), cancel_wanted_at=None).filter(
-            Exists(planned.filter(change=OuterRef("pk")))
-        )
+    """Queue one chunk of the planned operations of confirmed changes that may begin, small changes first. True: there
+    was one."""
+    planned = Operation.objects.filter(
+        stages.released(timezone.now()), state=OperationState.PLANNED, connection_id=connection_id
     )
+    changes = turns.in_turn(Change.objects.filter(Exists(planned.filter(change=OuterRef("pk")))))
     first = changes.values_list("pk", flat=True).first()
     if first is None:
         return False
@@ -311,7 +310,7 @@ def due_connections(now: datetime) -> set[int]:
     active = Connection.objects.filter(state=ConnectionState.ACTIVE)
     rested = Q(connection__slowed_until=None) | Q(connection__slowed_until__lte=now)
     working = Operation.objects.filter(rested, connection__in=active, change__state__in=ChangeState.open()).filter(
-        Q(state=OperationState.PLANNED, change__cancel_wanted_at=None)
+        Q(stages.released(now), state=OperationState.PLANNED)
         | Q(GOES_ON, state=OperationState.QUEUED, not_before=None)
         | Q(state__in=(OperationState.QUEUED, OperationState.IN_DOUBT), not_before__lte=now)
         | Q(state=OperationState.RUNNING)

@@ -10,8 +10,8 @@ from membership.vocab import ChangeState, OperationState
 
 SMALL_CHANGE = 50
 """Steps of a change that goes before larger ones: somebody sits there and waits for it."""
-GOES_ON = Q(change__cancel_wanted_at=None) | Q(calls_done__gt=0)
-"""What may be sent: of a change that is being cancelled, only the rest of what is half done."""
+GOES_ON = Q(change__cancel_wanted_at=None) & ~Q(change__state=ChangeState.PAUSED) | Q(calls_done__gt=0)
+"""What may be sent: of a change that is paused or being cancelled, only the rest of what is half done."""
 _BEGINNING = (
     "change_id", "position", "connection_id", "group_id", "participant_id", "account_id", "verb", "subject",
     "subject_label", "wanted", "before", "calls", "calls_done", "salt", "digest", "secrets", "results", "state",
@@ -37,9 +37,10 @@ def next_turn(connection_id: int, now: datetime, limit: int) -> tuple[list[int],
     hashes: dict[int, str] = {}
     if limit <= 0:
         return ids, hashes
-    for change_id, cancel_wanted_at, plan_hash in in_turn(changes).values_list("pk", "cancel_wanted_at", "plan_hash"):
+    columns = ("pk", "state", "cancel_wanted_at", "plan_hash")
+    for change_id, state, cancel_wanted_at, plan_hash in in_turn(changes).values_list(*columns):
         rest = queued.filter(Q(not_before=None) | Q(not_before__lte=now), change_id=change_id)
-        if cancel_wanted_at is not None:
+        if cancel_wanted_at is not None or state == ChangeState.PAUSED:
             rest = rest.filter(calls_done__gt=0)
         ids += rest.order_by("position").values_list("pk", flat=True)[: limit - len(ids)]
         hashes[change_id] = plan_hash

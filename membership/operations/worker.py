@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from membership.errors import Reason
 from membership.models import Connection, Operation, Reading, WorkerBeat
-from membership.operations import outbox, reading, trouble
+from membership.operations import outbox, reading, stages, trouble
 from membership.operations.clock import ClockWatch
 from membership.operations.lane import Lane
 from membership.operations.lease import identity
@@ -55,7 +55,7 @@ class Worker:
     ) -> None:
         self._stop = stop
         self._until_idle = until_idle
-        ours: tuple[Callable[[], bool], ...] = (outbox.sweep, end_readings_of_stopped, ClockWatch())
+        ours: tuple[Callable[[], bool], ...] = (outbox.sweep, stages.advance, end_readings_of_stopped, ClockWatch())
         self._housekeeping = (*ours, *housekeeping)
         self._only = only
         self._name = identity()
@@ -83,7 +83,8 @@ class Worker:
     def _look(self) -> bool:
         """One round. True: something is being done."""
         self._beat()
-        busy = sum(task() for task in self._housekeeping) > 0
+        # A lane that ends during the tasks may have left something for them: another round is due then.
+        busy = sum(task() for task in self._housekeeping) + len(self._lanes) > 0
         self._lanes = {pk: lane for pk, lane in self._lanes.items() if lane.is_alive()}
         for pk in self._due() - self._lanes.keys():
             self._lanes[pk] = Lane(pk, self._name, self._stop, self._buckets)
@@ -106,9 +107,10 @@ class Worker:
         active = Connection.objects.filter(state=ConnectionState.ACTIVE)
         if self._only is not None:
             active = active.filter(pk__in=self._only)
-        waiting = (OperationState.QUEUED, OperationState.RUNNING, OperationState.IN_DOUBT)
+        waiting = Q(outbox.GOES_ON, state=OperationState.QUEUED)
+        under_way = Q(state__in=(OperationState.RUNNING, OperationState.IN_DOUBT))
         return (
-            Operation.objects.filter(connection__in=active, state__in=waiting).exists()
+            Operation.objects.filter(waiting | under_way, connection__in=active).exists()
             or Reading.objects.filter(connection__in=active, state__in=ReadingState.open()).exists()
         )
 

@@ -19,6 +19,7 @@ class Row(TypedDict, total=False):
     participant_id: int | None
     account_id: int | None
     wanted: Mapping[str, Any]
+    position: int
     secrets: Mapping[str, str]
 
 

@@ -1,12 +1,15 @@
 """Drafts of additions: accounts or people join groups. Nothing is queued here."""
 
+import datetime as dt
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
+
+from django.utils.dateparse import parse_date
 
 from membership.errors import Reason
 from membership.models import Account, Change, Group, Person
 from membership.plans.wishes import Add, Wish
-from membership.services import drafts, selecting, who
+from membership.services import drafts, endings, selecting, who
 from membership.services.shell import audited, need_right, refuse
 from membership.vocab import ChangeKind, Right
 
@@ -21,6 +24,7 @@ def draft_addition(
     persons: Iterable[Person] = (),
     groups: Iterable[Group],
     rights: Mapping[str, bool] | None = None,
+    until: dt.date | None = None,
     actor: "User",
 ) -> Change:
     """Store the plan by which `accounts`, and the accounts of `persons`, join each of `groups`, guards applied.
@@ -29,9 +33,12 @@ def draft_addition(
     an alteration, and is left out where nothing is wished. An account of another system than the group's, and a person
     without an account there, are left out by name.
 
+    `until`: their last day there, kept for those whom the change adds once it is confirmed.
+
     Raises `NotAllowed` when any row is out of the actor's sight, `ChangeRefused` when nothing is selected.
     """
     need_right(actor, Right.ACT)
+    endings.checked(until)
     wished = selecting.rights(rights or {})
     joined = selecting.seen(groups, actor, "connection")
     known = selecting.seen(accounts, actor)
@@ -46,6 +53,7 @@ def draft_addition(
         "persons": [person.pk for person in people],
         "groups": [group.pk for group in joined],
         "wanted": wished,
+        **endings.in_selection(until),
     }
     return drafts.draft(ChangeKind.ADDITION, wishes, selection, actor=actor)
 
@@ -57,5 +65,6 @@ def again(selection: Mapping[str, Any], *, actor: "User") -> Change:
         persons=Person.objects.filter(pk__in=selection["persons"]),
         groups=Group.objects.filter(pk__in=selection["groups"]),
         rights=selection["wanted"],
+        until=parse_date(selection.get("until", "")),
         actor=actor,
     )

@@ -1,6 +1,6 @@
 """Previews made anew, and what did not go through tried again: both from what was asked, as the mirror has it now."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -20,6 +20,7 @@ from membership.services import (
     removal,
     same_groups,
     selecting,
+    taking_back,
     time_machine,
     transfer,
     way_back,
@@ -32,6 +33,13 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 _TRIED_AGAIN = (OperationState.REFUSED, OperationState.OVERTAKEN, OperationState.CANCELLED)
+
+
+_NAMED = (
+    "do", "wanted", "mode", "group", "label", "target", "bundle", "name", "edit", "system", "from", "day", "of_change",
+    "is_move", "until",
+)  # fmt: skip
+"""What a title names, and what has to be known to plan again."""
 
 
 class _Again(Protocol):
@@ -50,6 +58,7 @@ _FROM_SELECTION: Mapping[str, _Again] = {
     ChangeKind.WAY_BACK: way_back.again,
     ChangeKind.ROSTER: planning.again,
     ChangeKind.BACK_TO_DAY: time_machine.again,
+    ChangeKind.TAKE_BACK: taking_back.again,
 }
 """Kinds whose selection says all of it. Of the others the rows that were planned are planned again."""
 _FROM_ROWS: Mapping[str, _Again] = {
@@ -60,14 +69,17 @@ _FROM_ROWS: Mapping[str, _Again] = {
 
 
 @audited
-def draft_retry(change: Change, *, actor: "User") -> Change:
-    """Store a plan that tries again what was refused, overtaken or cancelled in `change`, as the mirror has it now."""
+def draft_retry(change: Change, *, actor: "User", positions: Collection[int] | None = None) -> Change:
+    """Store a plan that tries again what was refused, overtaken or cancelled in `change`, as the mirror has it now.
+
+    `positions`: only of these steps.
+    """
     need_right(actor, Right.ACT)
     change = _current(change, actor)
     if change.confirmed_at is None:
         refuse(Reason.NOTHING_TO_RETRY)
     # What somebody altered in the database is nobody's wish.
-    wishes = _stored(change, ~Q(outcome=Reason.NOT_IN_PLAN), state__in=_TRIED_AGAIN)
+    wishes = _stored(change, ~Q(outcome=Reason.NOT_IN_PLAN), positions=positions, state__in=_TRIED_AGAIN)
     if not wishes:
         refuse(Reason.NOTHING_TO_RETRY)
     selection = {"kind": "retry", "of": change.pk, "what": _what(change)}
@@ -106,12 +118,13 @@ def _current(change: Change, actor: "User") -> Change:
     return Change.objects.get(pk=change.pk)
 
 
-def _stored(change: Change, *which: Q, **conditions: Any) -> list[Wish]:
+def _stored(change: Change, *which: Q, positions: Collection[int] | None = None, **conditions: Any) -> list[Wish]:
     rows = Operation.objects.filter(*which, change=change, erased_at=None, **conditions).order_by("position")
-    is_move = ChangeKind.MOVE in (change.kind, _what(change)["kind"])
+    is_move = taking_back.is_move(change)
     # Values of secrets are fetched, and decrypted, only for the verb that has some.
-    plain = rows.exclude(verb=Verb.UPDATE).values(*COLUMNS)
-    return wishes_of([*plain, *rows.filter(verb=Verb.UPDATE).values(*COLUMNS, "secrets")], is_move=is_move)
+    plain = rows.exclude(verb=Verb.UPDATE).values(*COLUMNS, "position")
+    found = [*plain, *rows.filter(verb=Verb.UPDATE).values(*COLUMNS, "position", "secrets")]
+    return wishes_of([row for row in found if positions is None or row["position"] in positions], is_move=is_move)
 
 
 def _named(change: Change) -> list[Wish]:
@@ -128,5 +141,4 @@ def _what(change: Change) -> dict[str, Any]:
     """What the first try was: its kind, and what its title says."""
     if change.kind == ChangeKind.RETRY:
         return {"kind": ChangeKind.REMOVAL.value, **change.selection.get("what", {})}
-    names = ("do", "wanted", "mode", "group", "label", "target", "bundle", "name", "edit", "system", "from", "day")
-    return {"kind": change.kind, **{name: change.selection[name] for name in names if name in change.selection}}
+    return {"kind": change.kind, **{name: change.selection[name] for name in _NAMED if name in change.selection}}

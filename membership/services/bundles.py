@@ -1,10 +1,12 @@
 """Named bundles: groups of several systems with rights, given to people or withdrawn in one change."""
 
+import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
+from django.utils.dateparse import parse_date
 from django.utils.translation import gettext as _
 
 from membership.audit import record
@@ -12,7 +14,7 @@ from membership.errors import BadValue, Reason
 from membership.models import Bundle, BundleItem, Change, Group, Participant, Person, visible_to
 from membership.plans.facts import chunks
 from membership.plans.wishes import RIGHTS, Barred, Refusal, Remove, Wish
-from membership.services import drafts, selecting, who
+from membership.services import drafts, endings, selecting, who
 from membership.services.shell import audited, need_right, need_visible, refuse
 from membership.services.typed import clean
 from membership.vocab import AuditAction, Chain, ChangeKind, Right
@@ -99,14 +101,17 @@ def _record(action: AuditAction, bundle: Bundle, group_ids: Sequence[int], actor
 
 
 @audited
-def draft_bundle(bundle: Bundle, persons: Iterable[Person], *, actor: "User") -> Change:
+def draft_bundle(bundle: Bundle, persons: Iterable[Person], *, until: dt.date | None = None, actor: "User") -> Change:
     """Store the plan by which each of `persons` joins each group of the bundle with its rights, guards applied.
 
     Who has no account in a system is left out there by name; who is in a group already only gets what is missing.
+    `until`: the last day there of those whom the change adds.
     """
+    endings.checked(until)
     people, items = _asked(bundle, persons, actor)
     wishes = who.joining(people, [(item.group, _rights(item)) for item in items], actor)
-    return drafts.draft(ChangeKind.BUNDLE, wishes, _about(bundle, people), actor=actor)
+    about = {**_about(bundle, people), **endings.in_selection(until)}
+    return drafts.draft(ChangeKind.BUNDLE, wishes, about, actor=actor)
 
 
 @audited
@@ -132,7 +137,9 @@ def again(selection: Mapping[str, Any], *, withdrawn: bool, actor: "User") -> Ch
     if bundle is None:
         refuse(Reason.NOTHING_SELECTED)
     people = Person.objects.filter(pk__in=selection["persons"])
-    return (draft_withdrawal if withdrawn else draft_bundle)(bundle, people, actor=actor)
+    if withdrawn:
+        return draft_withdrawal(bundle, people, actor=actor)
+    return draft_bundle(bundle, people, until=parse_date(selection.get("until", "")), actor=actor)
 
 
 def _asked(bundle: Bundle, persons: Iterable[Person], actor: "User") -> tuple[list[Person], list[BundleItem]]:

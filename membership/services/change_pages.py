@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from django.db.models import Q, QuerySet, TextField
 from django.db.models.functions import Cast
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -27,9 +28,11 @@ from membership.models import (
     visible_to,
 )
 from membership.sentences import sentence
-from membership.services import titles
+from membership.services import taking_back, titles
+from membership.services.endings import said_in
 from membership.services.guard_pages import Guarding, guarding_of
 from membership.services.inert import inert
+from membership.services.staging import usual_sizes
 from membership.services.step_words import duration
 from membership.services.warnings import Warn, warnings
 from membership.vocab import ChangeKind, ChangeState, ConnectionState, OperationState, ReadingState, Right, Verb
@@ -40,7 +43,7 @@ if TYPE_CHECKING:
 RECENT_REASONS = 5
 _REASONS_LOOKED_AT = 100
 _NAMED_GROUPS = 5
-_ONLY_REMOVES = (ChangeKind.REMOVAL, ChangeKind.REMOVAL_EVERYWHERE, ChangeKind.BUNDLE_WITHDRAWN)
+_ONLY_REMOVES = (ChangeKind.REMOVAL, ChangeKind.REMOVAL_EVERYWHERE, ChangeKind.BUNDLE_WITHDRAWN, ChangeKind.ENDING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,8 @@ class Preview:
     """What is shown in red above all notes."""
     readings: Sequence[Reading]
     number_to_type: int | None
+    stages: str
+    """The sizes of the first stages that are proposed, as they are typed; "" for all at once."""
     name_to_type: str
     """The name of the group that is to be deleted; "" where nothing is deleted."""
     may_confirm: bool
@@ -105,7 +110,7 @@ def name_to_type(change: Change) -> str:
     return inert(names[0]) if names else ""
 
 
-_MAY_DELETE = (ChangeKind.GROUP, ChangeKind.RETRY, ChangeKind.WAY_BACK)
+_MAY_DELETE = (ChangeKind.GROUP, ChangeKind.RETRY, ChangeKind.WAY_BACK, ChangeKind.TAKE_BACK)
 
 
 def preview(change: Change, *, actor: "User") -> Preview:
@@ -123,6 +128,7 @@ def preview(change: Change, *, actor: "User") -> Preview:
         warnings=warnings(change) if change.state in ChangeState.unsent() else [],
         readings=readings,
         number_to_type=number_to_type(change) if ready else None,
+        stages=", ".join(map(str, usual_sizes(change))) if ready else "",
         name_to_type=name_to_type(change) if ready else "",
         may_confirm=ready and change.operations_count > 0 and has_right(actor, Right.ACT),
         guarding=guarding_of(change, actor),
@@ -165,6 +171,13 @@ def _notes(change: Change, parts: Sequence[ChangeConnection], readings: Sequence
         )
     notes += [Note("warning", inert(text)) for part in parts if (text := _waits_note(part.connection))]
     notes += _group_notes(change)
+    last_day = said_in(change)
+    if last_day is not None:
+        text = _(
+            "Until %(day)s: whoever joins by this change is removed when that day is over, by a change of its own."
+        )
+        notes.append(Note("info", text % {"day": date_format(last_day, "j M Y")}))
+    notes += [Note("info", text) for text in taking_back.what_cannot_come_back(change)]
     waits = change.compiled_at is None and any(reading.state in ReadingState.open() for reading in readings)
     if waits and is_worker_silent():
         notes.append(Note("bad", _("The worker is not running, so nothing is read. Start it, and this page goes on.")))

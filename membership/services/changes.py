@@ -1,7 +1,8 @@
 """What can be done with a change: confirm it, throw it away, cancel its rest, decide a step that others changed."""
 
+import datetime as dt
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from membership.errors import BadValue, Reason
 from membership.models import Change, Operation
 from membership.operations import outbox
 from membership.operations.entries import operation_entry
-from membership.services import guarding, queueing
+from membership.services import endings, guarding, queueing, staging
 from membership.services.again import draft_retry, recompile
 from membership.services.change_pages import name_to_type, number_to_type, recent_reasons
 from membership.services.drafts import change_entry, compile_ready, expire_drafts
@@ -60,11 +61,16 @@ def confirm_change(
     expected_hash: str,
     typed_number: int | str | None = None,
     typed_name: str = "",
+    stage_sizes: Sequence[int] | None = None,
+    starts_at: dt.datetime | None = None,
 ) -> Change:
     """Queue what the preview shows. Nothing is sent here: the worker makes the calls after commit.
 
     Where a guard asks for a second person, the change waits for one instead (`approval`). Where a guard forbids the
     plan, and nobody overrode that, it is refused.
+
+    `stage_sizes`: how many steps come first, each stage read back before the next; () for all at once, None as the
+    settings say for a change of this size. `starts_at`: nothing begins before.
 
     Whoever may act and see all of it may confirm: the entry "requested" names who did, "previewed" who drafted it.
     `expected_hash` is that of the page that was shown; `typed_number` and `typed_name` answer its `number_to_type` and
@@ -87,8 +93,11 @@ def confirm_change(
             stale = queueing.overtaken(draft)
         if stale is None:
             guarding.need_not_forbidden(draft)
+            sizes = staging.usual_sizes(draft) if stage_sizes is None else stage_sizes
+            paced = staging.lay_out(draft, sizes, starts_at)
+            endings.bind(draft, actor=actor)
             draft.requested_by, draft.reason, draft.ticket = actor, said_why, said_ticket
-            _ask(draft, actor=actor)
+            _ask(draft, actor=actor, paced=paced)
         else:
             # Committed, while what was asked for is refused after it.
             queueing.make_stale_now(draft, stale, actor=actor)
@@ -131,7 +140,7 @@ def waits_for_approval(change: Change) -> bool:
     return Change.objects.filter(pk=change.pk, state=ChangeState.WAITING).exists()
 
 
-def _ask(draft: Change, *, actor: "User") -> None:
+def _ask(draft: Change, *, actor: "User", paced: Mapping[str, Any]) -> None:
     """Queue it, or have it wait for a second person."""
     waits = guarding.needs_approval(draft)
     draft.save(update_fields=["requested_by", "reason", "ticket"])
@@ -141,7 +150,7 @@ def _ask(draft: Change, *, actor: "User") -> None:
         queueing.queue(draft)
     said = {"reason": draft.reason, "ticket": draft.ticket}
     outcome = ChangeState.WAITING.value if waits else ""
-    entry = change_entry(AuditAction.CHANGE_REQUESTED, draft, actor=actor, outcome=outcome, personal=said)
+    entry = change_entry(AuditAction.CHANGE_REQUESTED, draft, actor=actor, outcome=outcome, data=paced, personal=said)
     record.write(Chain.PANEL, [entry])
 
 

@@ -16,9 +16,10 @@ from membership.errors import BadValue, NotAllowed, Reason
 from membership.models import Change, Drift, Operation, visible_to
 from membership.plans import compile as plan_compiler
 from membership.plans.compile import Plan
-from membership.plans.wishes import RIGHTS, Add, Barred, Refusal, Remove, Update, Wish, unusual
+from membership.plans.wishes import Barred, Refusal, Remove, Update, Wish
 from membership.services import drafts
 from membership.services.decisions import Decided
+from membership.services.inverse import joins_again, rights_in
 from membership.services.shell import audited, need_right, refuse
 from membership.vocab import AuditAction, Chain, ChangeKind, ChangeState, DriftKind, DriftState, OperationState, Right
 
@@ -222,11 +223,9 @@ def _wish(found: Sequence[Drift]) -> Wish:
     before: dict[str, Any] = {}
     for row in reversed(found):  # what the oldest one says was so first
         before |= row.before
-    rights = {name: before[name] for name in RIGHTS if before.get(name) is not None}
+    rights = rights_in(before)
     if not place.is_present:
-        if place.account_id is None:
-            return Barred(first.label, first.group_id, Refusal(Reason.ACCOUNT_NOT_KNOWN))
-        return Add(place.account_id, first.group_id, unusual(rights))
+        return joins_again(place.account_id, first.group_id, first.label, before)
     if not rights:  # only what no remote lets us set was altered
         return Barred(first.label, first.group_id, Refusal(Reason.NOT_OFFERED))
     return Update(place.pk, rights)

@@ -313,7 +313,10 @@ def _waiting(user: "User", now: dt.datetime) -> QuerySet[Change]:
     to_approve = Q(state=ChangeState.WAITING) & ~Q(requested_by=user)
     failed = Q(state=ChangeState.DONE_WITH_FAILURES, requested_by=user, finished_at__gt=now - LATELY) & Q(refused)
     drafts = Q(state=ChangeState.DRAFT, requested_by=user, operations_count__gt=0, stale_at__gt=now)
-    of_right = {Right.ACT: open_ones | failed | drafts, Right.APPROVE: to_approve}
+    # End dates that nobody could act on by themselves wait for anybody who may.
+    drafts |= Q(state=ChangeState.DRAFT, kind=ChangeKind.ENDING, stale_at__gt=now)
+    paused = Q(state=ChangeState.PAUSED, cancel_wanted_at=None)
+    of_right = {Right.ACT: open_ones | failed | drafts | paused, Right.APPROVE: to_approve}
     mine = [condition for right, condition in of_right.items() if has_right(user, right)]
     if not mine:
         return Change.objects.none()

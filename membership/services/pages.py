@@ -9,8 +9,20 @@ from django.core.paginator import Page, Paginator
 from django.db.models import Count, Q, QuerySet
 from django.utils.translation import gettext as _
 
-from membership.models import Account, Connection, Group, Operation, Participant, Person, Presence, Reading, visible_to
+from membership.models import (
+    Account,
+    Connection,
+    Ending,
+    Group,
+    Operation,
+    Participant,
+    Person,
+    Presence,
+    Reading,
+    visible_to,
+)
 from membership.remotes import provider_class
+from membership.services.endings import endings_of, last_day_of_rows
 from membership.services.grants import grants_in_words
 
 if TYPE_CHECKING:
@@ -39,10 +51,11 @@ class ParticipantPage:
     stretches: list[Stretch]
     facts: Facts
     secrets: SetOrNot
+    ending: Ending | None
 
 
 def participant_page(row: Participant) -> ParticipantPage:
-    """Two queries."""
+    """Three queries."""
     presences = list(row.presences.order_by("-since", "-pk"))
     ids = [pk for each in presences for pk in (each.began_operation_id, each.ended_operation_id) if pk]
     changes = dict(Operation.objects.filter(pk__in=ids).values_list("pk", "change_id")) if ids else {}
@@ -50,7 +63,7 @@ def participant_page(row: Participant) -> ParticipantPage:
         Stretch(each, changes.get(each.began_operation_id or 0), changes.get(each.ended_operation_id or 0))
         for each in presences
     ]
-    return ParticipantPage(stretches, facts(row.attributes), set_or_not(row.secrets))
+    return ParticipantPage(stretches, facts(row.attributes), set_or_not(row.secrets), endings_of([row]).get(row.pk))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +78,7 @@ class GroupPage:
 def group_page(row: Group, *, search: str, number: str | None) -> GroupPage:
     """Participants with their accounts, `ROWS` a page; `search` looks into name, e-mail and id."""
     people = row.participants.filter(is_present=True).select_related("account__person").order_by("label", "pk")
-    people = people.defer("secrets", "attributes", "account__attributes")
+    people = people.defer("secrets", "attributes", "account__attributes").annotate(last_day=last_day_of_rows())
     words = search.replace("\0", "").strip()
     if words:
         named = Q(label__icontains=words) | Q(remote_id__icontains=words)
@@ -129,9 +142,12 @@ def _places(rows: QuerySet[Participant], user: "User") -> tuple[list[Participant
         .defer("group__connection__secrets", "group__connection__session")
         .order_by("group__connection__name", "group__name", "pk")[:PLACES_SHOWN]
     )
+    ends = endings_of(shown)
     for place in shown:
         # Open stretches have no end; a prefetched list is sorted here instead of asked for again.
         place.stretch = next((each for each in place.presences.all() if each.until is None), None)  # type: ignore[attr-defined]
+        if place.stretch is not None:  # type: ignore[attr-defined]
+            place.stretch.ending = ends.get(place.pk)  # type: ignore[attr-defined]
     return shown, seen.count() - len(shown) if len(shown) == PLACES_SHOWN else 0
 
 

@@ -15,6 +15,7 @@ from membership.services.step_words import duration, seconds
 from membership.vocab import ChangeKind, ChangeState, ConnectionState, OperationState
 
 _WAITING = (OperationState.PLANNED, OperationState.QUEUED)
+_ONLY_REMOVES = (ChangeKind.REMOVAL, ChangeKind.REMOVAL_EVERYWHERE, ChangeKind.BUNDLE_WITHDRAWN, ChangeKind.ENDING)
 _SENT_SOON = (*_WAITING, OperationState.RUNNING)
 
 
@@ -91,6 +92,7 @@ def progress(change: Change) -> Progress:
     unfinished = [part for part in parts if part.remaining]
     lefts = [part.left_s for part in parts if part.left_s is not None]
     is_open = change.state in ChangeState.open()
+    is_moving = change.state in ChangeState.moving()
     return Progress(
         total=sum(all_counts.values()),
         finished=sum(all_counts.values()) - remaining,
@@ -100,14 +102,14 @@ def progress(change: Change) -> Progress:
             if all_counts[state]
         ),
         parts=parts,
-        left_s=max(lefts) if lefts and is_open else None,
+        left_s=max(lefts) if lefts and is_moving else None,
         stalled=is_open and bool(unfinished) and all(part.is_paused for part in unfinished),
         needs_decision=all_counts[OperationState.FOREIGN],
     )
 
 
 def _tally_word(change: Change, state: OperationState, count: int) -> str:
-    only_removes = change.kind in (ChangeKind.REMOVAL, ChangeKind.REMOVAL_EVERYWHERE, ChangeKind.BUNDLE_WITHDRAWN)
+    only_removes = change.kind in _ONLY_REMOVES
     word = _("already gone") if state == OperationState.NOT_NEEDED and only_removes else str(state.label)
     return _("%(count)d %(state)s") % {"count": count, "state": word}
 

@@ -247,6 +247,21 @@ def _of_day(change: Change, about: About) -> str:
     return _("Bring %(group)s back to %(day)s") % said
 
 
+def _of_taking_back(change: Change, about: About) -> str:
+    said = {"number": _name(about, "of_change") or _name(about, "of"), **_counted(change)}
+    if not change.operations_count:
+        return _("Take back change %(number)s: nothing to do") % said
+    if not change.people_count:
+        return _("Take back change %(number)s: %(groups)s") % said
+    return _("Take back change %(number)s: %(people)s in %(groups)s") % said
+
+
+def _of_ending(change: Change, _about: About) -> str:
+    if not change.operations_count:
+        return _("Nobody to remove at the end of their time")
+    return _("Remove %(people)s from %(groups)s: their time is over") % _counted(change)
+
+
 _TITLES: Mapping[ChangeKind, Callable[[Change, About], str]] = {
     ChangeKind.REMOVAL: _of_removal,
     ChangeKind.REMOVAL_EVERYWHERE: _of_removal_everywhere,
@@ -263,4 +278,6 @@ _TITLES: Mapping[ChangeKind, Callable[[Change, About], str]] = {
     ChangeKind.WAY_BACK: _of_way_back,
     ChangeKind.ROSTER: _of_roster,
     ChangeKind.BACK_TO_DAY: _of_day,
+    ChangeKind.TAKE_BACK: _of_taking_back,
+    ChangeKind.ENDING: _of_ending,
 }

@@ -7,8 +7,9 @@ from django.db.models import Q
 
 from membership.errors import Reason
 from membership.models import Change, Operation, Participant, Reading
-from membership.plans.wishes import RIGHTS, Add, Remove, Update, Wish, unusual
+from membership.plans.wishes import Remove, Update, Wish
 from membership.services import drafts
+from membership.services.inverse import fields_in, joins_again, rights_in
 from membership.services.shell import audited, need_right, need_visible, refuse
 from membership.vocab import (
     ChangeKind,
@@ -75,15 +76,9 @@ def _wishes(step: Operation) -> list[Wish]:
     if step.verb == Verb.ADD and step.group and step.account:
         there = Participant.objects.filter(group=step.group, account=step.account, is_present=True)
         return [Remove(pk) for pk in there.values_list("pk", flat=True)]
-    before = {name: value for name in RIGHTS if (value := step.before.get(name)) is not None}
+    before = step.before
     if step.participant and step.participant.is_present:
-        return [Update(step.participant.pk, {**before, **_fields_before(step)})]
+        return [Update(step.participant.pk, {**rights_in(before), **fields_in(before)})]
     if step.account_id is None:
         refuse(Reason.ACCOUNT_NOT_KNOWN)
-    return [Add(step.account_id, step.group_id or 0, unusual(before))]
-
-
-def _fields_before(step: Operation) -> dict[str, Any]:
-    """Fields as they were, where that is known: of a secret it is not, and of an empty one it is empty text."""
-    fields: Mapping[str, Any] = step.before.get("fields", {})
-    return {name: value for name, value in fields.items() if isinstance(value, str | int | bool)}
+    return [joins_again(step.account_id, step.group_id or 0, step.subject_label, before)]

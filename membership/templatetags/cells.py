@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from membership.models import Account, Connection, Group, Participant, RosterState
 from membership.sentences import sentence
 from membership.services import inert
-from membership.vocab import ChangeState, ConnectionState, DriftKind, OperationState, ReadingState
+from membership.vocab import ChangeState, ConnectionState, DriftKind, OperationState, ReadingState, StageState
 
 NOTHING = format_html('<span class="mu-quiet mu-nothing">{}</span>', "–")
 
@@ -29,10 +29,15 @@ VARIANTS: dict[str, str] = {
     ChangeState.REJECTED: "bad",
     ChangeState.QUEUED: "info",
     ChangeState.RUNNING: "info",
+    ChangeState.PAUSED: "warning",
     ChangeState.DONE: "good",
     ChangeState.DONE_WITH_FAILURES: "warning",
     ChangeState.CANCELLED: "plain",
     ChangeState.STALE: "plain",
+    StageState.RUNNING: "info",
+    StageState.READING: "info",
+    StageState.AS_WISHED: "good",
+    StageState.DIFFERS: "warning",
     OperationState.PLANNED: "plain",
     OperationState.IN_DOUBT: "warning",
     OperationState.FOREIGN: "warning",
@@ -102,6 +107,13 @@ def moment(at: datetime | None, clock: str = "H:i") -> SafeString:
 def day(on: date) -> str:
     """A day as short as it can be said: with its year only where that is another one."""
     return date_format(on, "j M" if on.year == timezone.localdate().year else "j M Y")
+
+
+def until(last_day: date | None) -> SafeString:
+    """The last day of somebody in a group; nothing where none is said."""
+    if last_day is None:
+        return SafeString("")
+    return tag(_("until %(day)s") % {"day": date_format(last_day, "j M Y")}, "info")
 
 
 def as_of(at: datetime | None) -> SafeString:

@@ -272,7 +272,7 @@ def test_a_hundred_times_more_steps_confirm_with_few_more_queries(vera, office):
         members = m.crowd(count, m.group("Crowd", office))
         change = draft_removal(members, actor=vera, selection={"kind": "query", "query": ""})
         with CaptureQueriesContext(connection) as captured:
-            confirm(change, vera, typed_number=count)
+            confirm(change, vera, typed_number=count, stage_sizes=(5,))
         return len(captured)
 
     assert queries(1000) <= queries(10) + 2
