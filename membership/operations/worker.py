@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from membership.errors import Reason
 from membership.models import Connection, Operation, Reading, WorkerBeat
-from membership.operations import outbox, reading, stages, trouble
+from membership.operations import outbox, reading, stages, trouble, turns
 from membership.operations.clock import ClockWatch
 from membership.operations.lane import Lane
 from membership.operations.lease import identity
@@ -107,7 +107,7 @@ class Worker:
         active = Connection.objects.filter(state=ConnectionState.ACTIVE)
         if self._only is not None:
             active = active.filter(pk__in=self._only)
-        waiting = Q(outbox.GOES_ON, state=OperationState.QUEUED)
+        waiting = Q(turns.GOES_ON, state=OperationState.QUEUED)
         under_way = Q(state__in=(OperationState.RUNNING, OperationState.IN_DOUBT))
         return (
             Operation.objects.filter(waiting | under_way, connection__in=active).exists()
