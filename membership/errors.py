@@ -107,6 +107,7 @@ class Reason(StrEnum):
     PRECONDITION_GONE = "precondition_gone"
     STEP_BEFORE_FAILED = "step_before_failed"
     CANCELLED = "cancelled"
+    SUPERSEDED = "superseded"
     CHANGED_BY_SOMEONE_ELSE = "changed_by_someone_else"
     READ_BACK_DONE = "read_back_done"
     READ_BACK_NOT_DONE = "read_back_not_done"

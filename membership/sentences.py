@@ -97,6 +97,7 @@ REASONS: dict[Reason, Any] = {
     Reason.PRECONDITION_GONE: _("Something changed since the preview, so it was not sent."),
     Reason.STEP_BEFORE_FAILED: _("The step that has to come first did not go well, so this one was not sent."),
     Reason.CANCELLED: _("Cancelled before it was sent."),
+    Reason.SUPERSEDED: _("Not sent: a newer change asks for the opposite, so both cancel out."),
     Reason.CHANGED_BY_SOMEONE_ELSE: _("It is neither as before nor as wished: somebody else changed it meanwhile."),
     Reason.READ_BACK_DONE: _("The answer was lost; read back: it is done."),
     Reason.READ_BACK_NOT_DONE: _("Read back: it was not done. It is sent again."),
