@@ -23,6 +23,8 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["TEST"] = {"NAME": str(VAR_DIR / "bench.sqlite3")}
 else:
     DATABASES["default"]["TEST"] = {"NAME": f"musterbook_bench_{os.getpid()}"}
+if os.environ.get("BENCH_DATABASE"):  # a process beside the one that made it
+    DATABASES["default"]["NAME"] = os.environ["BENCH_DATABASE"]
 LOGGING["root"]["level"] = "WARNING"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

@@ -108,6 +108,7 @@ class Reason(StrEnum):
     STEP_BEFORE_FAILED = "step_before_failed"
     NOT_IN_PLAN = "not_in_plan"
     CANCELLED = "cancelled"
+    SUPERSEDED = "superseded"
     CHANGED_BY_SOMEONE_ELSE = "changed_by_someone_else"
     READ_BACK_DONE = "read_back_done"
     READ_BACK_NOT_DONE = "read_back_not_done"

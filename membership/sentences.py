@@ -101,6 +101,7 @@ REASONS: dict[Reason, Any] = {
         "Ask whoever looks after the database."
     ),
     Reason.CANCELLED: _("Cancelled before it was sent."),
+    Reason.SUPERSEDED: _("Not sent: a newer change asks for the opposite, so both cancel out."),
     Reason.CHANGED_BY_SOMEONE_ELSE: _("It is neither as before nor as wished: somebody else changed it meanwhile."),
     Reason.READ_BACK_DONE: _("The answer was lost; read back: it is done."),
     Reason.READ_BACK_NOT_DONE: _("Read back: it was not done. It is sent again."),

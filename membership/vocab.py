@@ -115,11 +115,11 @@ class OperationState(TextChoices):
     """Life of one wish at a remote. The arrows, all of them, are in docs/operations.md.
 
     PLANNED -> QUEUED         its change was confirmed
-    PLANNED -> CANCELLED      its change was cancelled first
+    PLANNED -> CANCELLED      its change was cancelled first, or a newer wish asks for the opposite
     QUEUED -> RUNNING         claimed by the worker that owns the lane; its intent is committed
     QUEUED -> NOT_NEEDED      already so
     QUEUED -> OVERTAKEN       the precondition is gone
-    QUEUED -> CANCELLED       withdrawn
+    QUEUED -> CANCELLED       withdrawn, or superseded: a newer wish asks for the opposite
     QUEUED -> REFUSED         the row is not what was confirmed: nothing of it is sent
     RUNNING -> CONFIRMED      the remote has it, or already had it
     RUNNING -> QUEUED         provably not sent, throttled, returned, or the token was renewed
@@ -383,6 +383,7 @@ class AuditAction(TextChoices):
     OPERATION_RESOLVED = "operation.resolved", _("resolved")
     OPERATION_OVERTAKEN = "operation.overtaken", _("overtaken")
     OPERATION_NOT_NEEDED = "operation.not_needed", _("not needed")
+    OPERATION_SUPERSEDED = "operation.superseded", _("superseded")
     OPERATION_FOREIGN = "operation.found_foreign", _("found changed by someone else")
     OPERATION_DECIDED = "operation.decided", _("decided by an operator")
     # connections and readings

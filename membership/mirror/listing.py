@@ -125,6 +125,8 @@ class Listing(ABC, Generic[Remote]):
 
     def problem(self) -> Problem | None:
         """Why the absence of rows proves nothing, although the list ended well."""
+        if not self.bad and all(row.remote_id in self.seen for row in self.known.values() if row.is_present):
+            return None  # nothing is absent
         counted = self._counted()
         before = sum(row.is_present for row in counted.values())
         now = sum(remote_id in counted or remote_id not in self.known for remote_id in self.seen)

@@ -11,11 +11,11 @@ from membership.mirror import facts, presence, shield
 from membership.mirror.accounts import AccountIndex
 from membership.mirror.facts import Columns
 from membership.mirror.listing import Known, Listing, Pending, Problem, Tally, tally_of
-from membership.models import Drift, Group, Participant
+from membership.models import Drift, Group, Participant, bulk
 from membership.providers.base import RemoteParticipant
 from membership.vocab import DriftKind, PresenceCause
 
-UPDATED = (*facts.PARTICIPANT_COLUMNS, "content_hash", "is_present", "seen_at")
+COLUMNS = (*facts.PARTICIPANT_COLUMNS, "content_hash")
 
 
 class ParticipantListing(Listing[RemoteParticipant]):
@@ -58,38 +58,44 @@ class ParticipantListing(Listing[RemoteParticipant]):
         ]
         before = {} if self.first else _rights_of([item.known.pk for item in free if item.known and not item.is_new])
         # Where rows do not say whose they are, the link that a sweep found stays.
-        linked = self._upsert([item for item in free if item.account_id is not None], (*UPDATED, "account"))
-        unlinked = self._upsert([item for item in free if item.account_id is None], UPDATED)
-        rows = {**linked, **unlinked}
-        self._begin([item for item in free if item.is_new], rows)
+        ids = self._upsert([item for item in free if item.account_id is not None], kept=())
+        ids |= self._upsert([item for item in free if item.account_id is None], kept=("account_id",))
+        self._begin([item for item in free if item.is_new], ids)
         if not self.first:
-            self._note_drift(free, rows, before)
+            self._note_drift(free, ids, before)
         tally = tally_of(free)
         change_count(self.group.pk, tally.added)
         return tally
 
-    def _upsert(self, items: Sequence[Pending[RemoteParticipant]], updated: Sequence[str]) -> dict[str, Participant]:
-        rows = Participant.objects.bulk_create(
-            [
-                Participant(
-                    group=self.group,
-                    remote_id=item.remote.remote_id,
-                    account_id=item.account_id,
-                    is_present=True,
-                    seen_at=self.began_at,
-                    **item.columns,
-                )
-                for item in items
-            ],
-            update_conflicts=True,
-            unique_fields=["group", "remote_id"],
-            update_fields=updated,
+    def _upsert(self, items: Sequence[Pending[RemoteParticipant]], *, kept: Sequence[str]) -> dict[str, int]:
+        """Insert or update them; `{row's remote id: participant id}`."""
+        seen_at = bulk.stored_time(Participant, self.began_at)
+        stored = {name: bulk.stored(Participant, name) for name in COLUMNS}
+        rows = [
+            (
+                self.group.pk,
+                item.remote.remote_id,
+                item.account_id,
+                True,
+                seen_at,
+                *(put(item.columns[name]) for name, put in stored.items()),
+            )
+            for item in items
+        ]
+        return dict(
+            bulk.upsert_returning(
+                Participant,
+                ("group_id", "remote_id", "account_id", "is_present", "seen_at", *COLUMNS),
+                rows,
+                unique=("group_id", "remote_id"),
+                kept=kept,
+                returning=("remote_id", "id"),
+            )
         )
-        return {row.remote_id: row for row in rows}
 
-    def _begin(self, items: Sequence[Pending[RemoteParticipant]], rows: dict[str, Participant]) -> None:
+    def _begin(self, items: Sequence[Pending[RemoteParticipant]], ids: Mapping[str, int]) -> None:
         presence.begin(
-            [rows[item.remote.remote_id].pk for item in items],
+            [ids[item.remote.remote_id] for item in items],
             returning=[item.known.pk for item in items if item.known],
             since=self.began_at,
             cause=PresenceCause.UNKNOWN if self.first else PresenceCause.READING,
@@ -98,23 +104,23 @@ class ParticipantListing(Listing[RemoteParticipant]):
     def _note_drift(
         self,
         items: Sequence[Pending[RemoteParticipant]],
-        rows: dict[str, Participant],
+        ids: Mapping[str, int],
         before: dict[int, dict[str, Any]],
     ) -> None:
         found = []
         for item in items:
-            row = rows[item.remote.remote_id]
-            now = {name: getattr(row, name) for name in facts.RIGHTS}
+            pk, label = ids[item.remote.remote_id], item.columns["label"]
+            now = {name: item.columns[name] for name in facts.RIGHTS}
             if item.is_new:
-                found.append(self._drift(DriftKind.JOINED, row.pk, row.label, after=now))
-            elif before[row.pk]["rights"] != now:
-                old = before[row.pk]["rights"]
+                found.append(self._drift(DriftKind.JOINED, pk, label, after=now))
+            elif before[pk]["rights"] != now:
+                old = before[pk]["rights"]
                 differing = [name for name in facts.RIGHTS if old[name] != now[name]]
                 found.append(
                     self._drift(
                         DriftKind.ALTERED,
-                        row.pk,
-                        row.label,
+                        pk,
+                        label,
                         before={name: old[name] for name in differing},
                         after={name: now[name] for name in differing},
                     )

@@ -28,18 +28,12 @@ def begin_by_operations(pairs: Mapping[int, int], *, returning: Iterable[int] = 
 def _open_each(
     pairs: Mapping[int, int] | Mapping[int, None], returning: Iterable[int], since: datetime, cause: PresenceCause
 ) -> None:
-    ended = _last_ends(returning)
-    bulk.insert(
+    ended = {pk: bulk.stored_time(Presence, max(since, end)) for pk, end in _last_ends(returning).items()}
+    stored = bulk.stored_time(Presence, since)
+    bulk.insert_rows(
         Presence,
-        [
-            {
-                "participant_id": pk,
-                "since": bulk.stored_time(Presence, max(since, ended.get(pk, since))),
-                "began_by": cause.value,
-                "began_operation_id": operation_id,
-            }
-            for pk, operation_id in pairs.items()
-        ],
+        ("participant_id", "since", "began_by", "began_operation_id", "ended_by"),
+        [(pk, ended.get(pk, stored), cause.value, operation_id, "") for pk, operation_id in pairs.items()],
     )
 
 

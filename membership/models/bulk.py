@@ -5,7 +5,7 @@ Measured for 10,000 operations: Django's `bulk_create` takes about 1 s, mostly i
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from django.db import connections, models, router
@@ -58,11 +58,35 @@ def insert_returning(
     model: type[models.Model], columns: Sequence[str], rows: Sequence[Row], returning: Sequence[str]
 ) -> Iterator[Row]:
     """As `insert_rows`; gives these columns of each row as stored, in no certain order."""
+    yield from _insert(model, columns, rows, "", returning)
+
+
+def upsert_returning(
+    model: type[models.Model],
+    columns: Sequence[str],
+    rows: Sequence[Row],
+    *,
+    unique: Sequence[str],
+    kept: Sequence[str] = (),
+    returning: Sequence[str],
+) -> Iterator[Row]:
+    """As `insert_returning`; a row that is there already, by the columns `unique`, gets the other values but `kept`."""
+    names = connections[router.db_for_write(model)].ops.quote_name
+    updated = ", ".join(
+        f"{names(column)} = EXCLUDED.{names(column)}" for column in columns if column not in (*unique, *kept)
+    )
+    conflict = f" ON CONFLICT ({', '.join(map(names, unique))}) DO UPDATE SET {updated}"
+    yield from _insert(model, columns, rows, conflict, returning)
+
+
+def _insert(
+    model: type[models.Model], columns: Sequence[str], rows: Sequence[Row], conflict: str, returning: Sequence[str]
+) -> Iterator[Row]:
     connection = connections[router.db_for_write(model)]
     table = connection.ops.quote_name(model._meta.db_table)
     start = f"INSERT INTO {table} ({_names(connection, columns)}) VALUES "  # noqa: S608 - our own names
     one = f"({_marks(columns)})"
-    end = f" RETURNING {_names(connection, returning)}"
+    end = f"{conflict} RETURNING {_names(connection, returning)}"
     with connection.cursor() as cursor:
         for part in _parts(rows):
             cursor.execute(f"{start}{', '.join([one] * len(part))}{end}", [value for row in part for value in row])
@@ -100,7 +124,26 @@ def update_ids(model: type[models.Model], column: str, pairs: Mapping[int, int |
 
 def stored_time(model: type[models.Model], value: Any) -> Any:
     """A time as the database of `model` takes it."""
+    if value is None:
+        return None
     return connections[router.db_for_write(model)].ops.adapt_datetimefield_value(value)
+
+
+def stored(model: type[models.Model], column: str) -> Callable[[Any], Any]:
+    """What makes a value of this column what the database takes. Raises what the field raises for a bad one."""
+    field = next(field for field in model._meta.concrete_fields if field.column == column)
+    if isinstance(field, models.JSONField):
+        return _text
+    if isinstance(field, models.DateTimeField):
+        return lambda value: stored_time(model, field.get_prep_value(value))
+    plain = next((kind for fields, kind in _PLAIN if type(field) is fields), None)
+    return lambda value: value if type(value) is plain else field.get_prep_value(value)
+
+
+_PLAIN = ((models.CharField, str), (models.BooleanField, bool))
+
+
+_text = json.JSONEncoder().encode
 
 
 def _names(connection: Any, columns: Sequence[str]) -> str:

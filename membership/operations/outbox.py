@@ -90,8 +90,28 @@ def promote(connection_id: int) -> bool:
         )
         if ids:
             Operation.objects.filter(pk__in=ids).update(state=OperationState.QUEUED)
+            superseded = _supersede(connection_id, ids)
             crash.point("promote.inside")
+    if ids:
+        close_finished(superseded)
     return bool(ids)
+
+
+def _supersede(connection_id: int, ids: Sequence[int]) -> set[int]:
+    """Cancel what nobody has begun, and what one of the newly queued `ids` wants undone. Returns the changes concerned.
+
+    The newer wish stays: it finds that it is so already, or waits for what was begun before.
+    """
+    now = timezone.now()
+    older = turns.opposites(connection_id, ids)
+    Operation.objects.filter(pk__in=[operation.pk for operation in older]).update(
+        state=OperationState.CANCELLED, outcome=Reason.SUPERSEDED, settled_at=now, secrets={}
+    )
+    entries = [
+        operation_entry(AuditAction.OPERATION_SUPERSEDED, operation, outcome=Reason.SUPERSEDED) for operation in older
+    ]
+    record.write(record.connection_chain(connection_id), entries, at=now)
+    return {operation.change_id for operation in older}
 
 
 def claim(connection_id: int, token: int, limit: int) -> list[Operation]:

@@ -6,12 +6,13 @@ from datetime import datetime
 from django.db.models import Case, Exists, IntegerField, OuterRef, Q, QuerySet, Value, When
 
 from membership.models import Change, Connection, Group, Operation
-from membership.vocab import ChangeState, OperationState
+from membership.vocab import ChangeState, OperationState, Verb
 
 SMALL_CHANGE = 50
 """Steps of a change that goes before larger ones: somebody sits there and waits for it."""
 GOES_ON = Q(change__cancel_wanted_at=None) & ~Q(change__state=ChangeState.PAUSED) | Q(calls_done__gt=0)
 """What may be sent: of a change that is paused or being cancelled, only the rest of what is half done."""
+OPPOSITE = {Verb.ADD: Verb.REMOVE, Verb.REMOVE: Verb.ADD}
 _BEGINNING = (
     "change_id", "position", "connection_id", "group_id", "participant_id", "account_id", "verb", "subject",
     "subject_label", "wanted", "before", "calls", "calls_done", "salt", "digest", "secrets", "results", "state",
@@ -88,3 +89,28 @@ def first_of_each_subject(connection_id: int, candidates: Sequence[Operation]) -
     may_begin = [op for op in candidates if first.get((op.group_id, op.subject)) == op.pk]
     behind = {op.pk for op in candidates} - {op.pk for op in may_begin}
     return may_begin, sorted(behind)
+
+
+def opposites(connection_id: int, ids: Sequence[int]) -> list[Operation]:
+    """What is not begun and the opposite of a newer wish among `ids`: an addition and a removal of one person in one
+    group cancel out. Locked, inside the caller's transaction."""
+    newer: dict[tuple[int | None, str, str], int] = {}
+    wishes = Operation.objects.filter(pk__in=ids, verb__in=OPPOSITE).order_by("pk")
+    for pk, group_id, subject, verb in wishes.values_list("pk", "group_id", "subject", "verb"):
+        newer[(group_id, subject, OPPOSITE[Verb(verb)])] = pk
+    if not newer:
+        return []
+    older = (
+        Operation.objects.select_for_update(of=("self",), no_key=True)
+        .filter(
+            connection_id=connection_id,
+            subject__in={subject for _, subject, _ in newer},
+            verb__in=OPPOSITE,
+            state__in=(OperationState.PLANNED, OperationState.QUEUED),
+            calls_done=0,
+            change__state__in=ChangeState.open(),
+        )
+        .select_related("group", "account")
+        .order_by("pk")
+    )
+    return [op for op in older if op.pk < newer.get((op.group_id, op.subject, op.verb), 0)]

@@ -273,7 +273,9 @@ class _Lookup:
         for connection_id, (groups, accounts) in wanted.items():
             by_name = self._providers[connection_id].capabilities.rows_name_accounts
             found |= facts.places_of(sorted(groups), accounts.values(), rows_name_accounts=by_name)
-        return found
+        # Who is being removed is added anew: the two wishes cancel out, or the one waits for the other.
+        leaving = facts.leaving([place.pk for place in found.values()])
+        return {key: place for key, place in found.items() if place.pk not in leaving}
 
     def _case(self, wish: Wish) -> Case | None:
         """None: what it names is not in the mirror at all."""

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from membership.models import Account, Group, Participant
+from membership.models import Account, Group, Operation, Participant
 from membership.providers.base import GroupRef
+from membership.vocab import ChangeState, OperationState, Verb
 
 IDS_PER_QUERY = 500
 
@@ -159,6 +160,17 @@ def places_of(
                 account = by_name[row[1]] if rows_name_accounts else by_id[row[9]]
                 found[row[8], account.pk] = _place(row, account)
     return found
+
+
+def leaving(participant_ids: Iterable[int]) -> set[int]:
+    """Those of the participants whose last open wish of a confirmed change is to remove them."""
+    last: dict[int | None, str] = {}
+    for chunk in chunks(participant_ids):
+        rows = Operation.objects.filter(
+            participant_id__in=chunk, state__in=OperationState.open(), change__state__in=ChangeState.open()
+        ).order_by("pk")
+        last.update(rows.values_list("participant_id", "verb"))
+    return {pk for pk, verb in last.items() if pk is not None and verb == Verb.REMOVE}
 
 
 def fields(ids: Iterable[int]) -> dict[int, tuple[Mapping[str, Any], frozenset[str]]]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from membership.errors import Reason
 from membership.plans.cases import Case
-from membership.plans.known import Known
+from membership.plans.known import Asked, Known
 from membership.plans.wishes import RIGHTS, Refusal
 from membership.providers.ids import is_sendable_id
 from membership.vocab import ConnectionState, Guard, GuardLevel, Verb
@@ -94,13 +94,19 @@ def waits(kept: Sequence[Case], known: Known) -> dict[int, int]:
 
 
 def gone(case: Case, known: Known) -> Refusal | None:
-    if case.place and not case.place.is_present:
+    if case.place and not case.place.is_present and not _is_joining(case, known):
         return Refusal(Reason.ALREADY_GONE, known.gone.get(case.place.pk, {}))
     if case.group and not case.group.is_present:
         return Refusal(Reason.ALREADY_GONE if case.verb == Verb.DELETE_GROUP else Reason.GROUP_NOT_FOUND)
     if case.verb == Verb.ADD and case.account and not case.account.is_present:
         return Refusal(Reason.ACCOUNT_GONE)
     return None
+
+
+def _is_joining(case: Case, known: Known) -> bool:
+    """Whether somebody who left is being added again: a removal is about that."""
+    asked = known.asked.get((case.group_id, case.subject(known.providers[case.connection_id])))
+    return case.verb == Verb.REMOVE and asked is not None and asked.verb == Verb.ADD
 
 
 def elsewhere(case: Case, _known: Known) -> Refusal | None:
@@ -121,8 +127,14 @@ def already_asked(case: Case, known: Known) -> Refusal | None:
     if case.verb == Verb.CREATE_GROUP:
         change = known.being_created.get((case.connection_id, subject))
     else:
-        change = known.asked.get((case.group_id, subject)) or known.being_deleted.get(case.group_id)
+        asked = known.asked.get((case.group_id, subject))
+        change = asked.change_id if asked and not _undoes(case, asked) else known.being_deleted.get(case.group_id)
     return None if change is None else Refusal(Reason.ALREADY_ASKED, {"change": change})
+
+
+def _undoes(case: Case, asked: Asked) -> bool:
+    """Whether the opposite is asked: an addition and a removal that nobody has begun cancel out."""
+    return {case.verb.value, asked.verb} == {Verb.ADD.value, Verb.REMOVE.value}
 
 
 def already_so(case: Case, _known: Known) -> Refusal | None:

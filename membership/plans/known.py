@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
@@ -15,11 +15,18 @@ from membership.plans.limits import Rules
 from membership.vocab import ChangeState, OperationState, PresenceCause, Verb
 
 
+class Asked(NamedTuple):
+    """The last wish of a confirmed change about somebody in a group, which is still open."""
+
+    change_id: int
+    verb: str
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
     connections: Mapping[int, Connection]
     providers: Providers
-    asked: Mapping[tuple[int | None, str], int]  # {(group id, subject): the change that asks for it}
+    asked: Mapping[tuple[int | None, str], Asked]
     being_deleted: Mapping[int | None, int]  # {group id: the change that asks for it}
     being_created: Mapping[tuple[int, str], int]  # {(connection id, subject): the change that asks for it}
     managers_staying: Mapping[int, int]  # {group id: managers that no open operation removes or demotes}
@@ -61,18 +68,18 @@ def _protected_groups(cases: Sequence[Case]) -> set[int]:
 
 def _open_operations(
     groups: list[int],
-) -> tuple[dict[tuple[int | None, str], int], set[int | None], dict[int | None, int]]:
+) -> tuple[dict[tuple[int | None, str], Asked], set[int | None], dict[int | None, int]]:
     """What confirmed changes still ask for in these groups, the participants that they remove or demote, and the groups
     that they delete."""
     deleting: dict[int | None, int] = {}
-    asked: dict[tuple[int | None, str], int] = {}
+    asked: dict[tuple[int | None, str], Asked] = {}
     leaving: set[int | None] = set()
     for ids in chunks(groups):
         rows = Operation.objects.filter(
             group_id__in=ids, state__in=OperationState.open(), change__state__in=ChangeState.open()
         ).values_list("group_id", "subject", "change_id", "participant_id", "verb", "wanted")
         for group_id, subject, change_id, participant_id, verb, wanted in rows.order_by("pk"):
-            asked.setdefault((group_id, subject), change_id)
+            asked[(group_id, subject)] = Asked(change_id, verb)
             if verb == Verb.REMOVE or (verb == Verb.UPDATE and wanted.get("is_manager") is False):
                 leaving.add(participant_id)
             elif verb == Verb.DELETE_GROUP:

@@ -41,6 +41,7 @@ SENTENCES: dict[AuditAction, Any] = {
     AuditAction.OPERATION_RESOLVED: _("%(deed)s was read back from %(system)s%(found)s"),
     AuditAction.OPERATION_OVERTAKEN: _("%(deed)s was not sent: things had changed meanwhile%(because)s"),
     AuditAction.OPERATION_NOT_NEEDED: _("%(deed)s was not needed: it is so already%(because)s"),
+    AuditAction.OPERATION_SUPERSEDED: _("%(deed)s was not sent%(because)s"),
     AuditAction.OPERATION_FOREIGN: _("%(deed)s: somebody else changed it meanwhile, and a decision is needed"),
     AuditAction.OPERATION_DECIDED: _("%(actor)s decided about %(deed)s: %(decision)s"),
     AuditAction.CONNECTION_CREATED: _("%(actor)s connected the system %(system)s"),

@@ -17,6 +17,7 @@ FINAL = {
     AuditAction.OPERATION_CONFIRMED,
     AuditAction.OPERATION_REFUSED,
     AuditAction.OPERATION_NOT_NEEDED,
+    AuditAction.OPERATION_SUPERSEDED,
     AuditAction.OPERATION_OVERTAKEN,
 }
 
