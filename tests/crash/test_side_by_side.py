@@ -1,4 +1,4 @@
-"""A worker that sends and reads as fast as it can, beside people at the panel: nobody waits long, and it can be ended."""
+"""A worker that sends and reads as fast as it can, beside people at the panel: none waits long, and it can be ended."""
 
 import os
 import signal
