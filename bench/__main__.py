@@ -60,7 +60,7 @@ def measured(url: str, names: list[str], *, is_long: bool, rounds: int) -> list[
         environment.pop("DATABASE_URL", None)
     command = [sys.executable, "-m", "bench.run", f"--rounds={rounds}", *(["--long"] if is_long else []), *names]
     found: list[Result] = []
-    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
         for line in process.stdout or ():
             if (result := Result.read(line)) is not None:
                 found.append(result)

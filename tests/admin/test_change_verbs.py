@@ -244,3 +244,16 @@ def test_what_somebody_else_changed_is_decided_in_words_of_its_verb(as_, operato
     changes.confirm_change(change, actor=operator, reason="new season", expected_hash=change.plan_hash)
     Operation.objects.update(state=OperationState.FOREIGN, verb=verb, found={"is_present": True, "fits": True})
     assert words in page(as_(operator), change)
+
+
+def test_what_somebody_else_changed_is_shown_before_and_now_with_three_ways_on(as_, operator, ada):
+    change = altered(operator, {"is_manager": True}, ada)
+    changes.confirm_change(change, actor=operator, reason="new season", expected_hash=change.plan_hash)
+    found = {"is_present": True, "is_member": False, "is_manager": True, "fits": True}
+    Operation.objects.update(state=OperationState.FOREIGN, found=found)
+    [step] = Operation.objects.filter(change=change)
+    body = page(as_(operator), change)
+    before, now = re.search(r"Before:\s*(.*?)\. Now:\s*(.*?)\.</p>", body, re.S).groups()
+    assert before and now and before != now
+    buttons = re.findall(rf'id="\w+-{step.pk}" name="decision" value="(\w+)"', body)
+    assert buttons == ["accept", "again", "leave"]

@@ -5,7 +5,7 @@ import socket
 import threading
 
 from membership.providers.addresses import Resolver
-from tests.faults.servers import RawServer, full_backlog, saying, unused_port
+from tests.faults.servers import RawServer, full_backlog, unused_port
 
 HOST = "remote.example"
 WRITES = (b"DELETE", b"POST", b"PUT")
@@ -29,7 +29,7 @@ class Front:
             "expired": (self._pass_on, authority.server_context(HOST, expired=True)),
             "wrong host": (self._pass_on, authority.server_context("other.example")),
             "self-signed": (self._pass_on, authority.server_context(HOST, self_signed=True)),
-            "plain": (saying(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"), None),
+            "plain": (lambda peer: (peer.socket.recv(1024), peer.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")), None),
             "silent": (lambda peer: peer.hang(), None),
             "resets": (lambda peer: (peer.socket.recv(1024), peer.reset()), None),
         }

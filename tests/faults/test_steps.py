@@ -24,21 +24,24 @@ AT_MOST = 400
 
 
 class Failing:
-    """Lets the k-th statement of the lanes' threads fail, or the k-th commit, before or after it was done."""
+    """Lets the k-th statement of some threads fail (of the lanes, or of the worker's own loop), or their k-th commit,
+    before or after it was done."""
 
     def __init__(self):
         self._lock = threading.Lock()
         self.disarm()
 
-    def arm(self, what, nth):
+    def arm(self, what, nth, whose="lane-"):
         with self._lock:
             self._what, self._nth, self._counted, self.has_struck = what, nth, 0, False
+            self._whose = whose
 
     def disarm(self):
         self._what, self._nth, self._counted, self.has_struck = "", 0, 0, False
+        self._whose = "lane-"
 
     def is_due(self, what):
-        if what != self._what or not threading.current_thread().name.startswith("lane-"):
+        if what != self._what or not threading.current_thread().name.startswith(self._whose):
             return False
         with self._lock:
             self._counted += 1
@@ -51,6 +54,8 @@ class Failing:
         return execute(sql, params, many, context)
 
     def attach(self, connection, **_signal):
+        if self.execute in connection.execute_wrappers:
+            return
         connection.execute_wrappers.append(self.execute)
         commit = connection._commit
 
@@ -68,8 +73,11 @@ class Failing:
 def failing():
     made = Failing()
     connection_created.connect(made.attach)
+    made.attach(connection)  # this thread's, which is open already
     yield made
     connection_created.disconnect(made.attach)
+    connection.execute_wrappers.remove(made.execute)
+    del connection._commit
 
 
 class Round:
@@ -164,6 +172,25 @@ def test_whatever_call_of_the_database_fails_nothing_is_lost_or_done_twice(begin
         if not struck:
             break
     assert nth > 10
+
+
+LOOPS = 60
+"""Statements of the worker's own loop that are enough for all that it does: it says the same again and again."""
+
+
+@pytest.mark.parametrize("what", ["statement", "commit", "committed"])
+def test_whatever_call_of_the_workers_own_loop_fails_it_goes_on(begin, failing, what):
+    """Cancelling, closing, heartbeats, finding what is due: each of them is repeated, and none ends the worker."""
+    round_ = begin("kaiten")
+    last, struck = LOOPS if what == "statement" else 6, 0
+    for nth in range(1, last, 1 if LONG or what != "statement" else 11):
+        round_.ask()
+        failing.arm(what, nth, whose="MainThread")
+        work_in_a_hurry()
+        struck += failing.has_struck
+        failing.disarm()
+        round_.check()
+    assert struck
 
 
 @pytest.mark.parametrize(
