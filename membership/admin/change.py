@@ -254,7 +254,7 @@ class ChangeAdmin(PanelAdmin):
 
     @admin.display(description=gettext_lazy("when"), ordering="created_at")
     def asked(self, row: Change) -> SafeString:
-        return cells.moment(row.confirmed_at or row.created_at)
+        return cells.moment(row.confirmed_at or row.waiting_since or row.created_at)
 
     @admin.display(description=gettext_lazy("size"), ordering="operations_count")
     def size(self, row: Change) -> str:

@@ -13,8 +13,8 @@ from membership.audit import asked
 from membership.models import Operation
 from membership.plans import hashing, standing
 
-REMEMBERED = 64
-"""Changes of which the digests are kept in memory: about 100 bytes a step."""
+STEPS_REMEMBERED = 200_000
+"""Digests that are kept in memory, about 200 bytes each; those of the change at hand always are."""
 
 Digests = Mapping[int, str]
 """`{position: digest}` of a plan that is whole; empty of one that is not."""
@@ -44,7 +44,7 @@ def _digests(change_id: int, plan_hash: str) -> Digests:
         return {}  # not kept: a plan that is put right is looked at anew
     with _lock:
         _known[change_id, plan_hash] = found
-        while len(_known) > REMEMBERED:
+        while len(_known) > 1 and sum(map(len, _known.values())) > STEPS_REMEMBERED:
             _known.popitem(last=False)
     return found
 

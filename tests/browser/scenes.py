@@ -78,7 +78,7 @@ def _guarded(world, present, actor):
     found["overridden"] = overridden
     GuardRule.objects.filter(pk=rule.pk).update(level=GuardLevel.APPROVAL)
     other = get_user_model().objects.create_user("other", is_superuser=True)
-    for name, asker in (("own waiting", actor), ("waiting", other), ("rejected", other)):
+    for name, asker in (("waiting", other), ("rejected", other)):
         change = removal.draft_removal(present, actor=asker, selection=selection)
         given = {"expected_hash": change.plan_hash, "reason": f"Season ended {HOSTILE}", "ticket": "812"}
         found[name] = changes.confirm_change(change, actor=asker, **given)
