@@ -5,7 +5,7 @@ from datetime import timedelta
 from django.utils import timezone
 
 from membership.models import Account, Change, Connection, Drift, Group, Operation, Participant, Person, Reading
-from membership.services import changes, link_proposals, people, removal
+from membership.services import changes, endings, link_proposals, people, removal
 from membership.vocab import ChangeState, OperationState
 
 HOSTILE = '<b>Eve</b> \u202egnp.exe\u200b & "co" שלום'
@@ -46,11 +46,32 @@ def everything(world, actor):
         "preview": removal.draft_removal(present, actor=actor, selection={"kind": "query", "query": "", "count": 11})
     }
     shown["reading"] = removal.draft_removal_everywhere(person=person, actor=actor)
+    shown["paused"] = _paused(actor)
     shown["running"] = _running(present, actor, now)
     stale = removal.draft_removal(present, actor=actor, selection={"kind": "query", "query": "", "count": 11})
     Change.objects.filter(pk=stale.pk).update(state=ChangeState.STALE, finished_at=now)
     shown["stale"] = stale
     return shown
+
+
+def _paused(actor):
+    """In stages; the first one was read back and differs. Its group's other people have an end date."""
+    rows = Participant.objects.filter(group__name="Chess club", is_present=True, is_manager=False)
+    change = removal.draft_removal(rows, actor=actor, selection={"kind": "query", "query": "", "count": 2})
+    changes.confirm_change(change, actor=actor, reason="In stages", expected_hash=change.plan_hash, stage_sizes=(1,))
+    step = Operation.objects.filter(change=change).earliest("position")
+    Operation.objects.filter(pk=step.pk).update(state=OperationState.CONFIRMED, settled_at=timezone.now())
+    change.stages.filter(number=1).update(
+        state="differs", differing=[step.pk], differences=1, failures=1, unread=1, judged_at=timezone.now()
+    )
+    Change.objects.filter(pk=change.pk).update(
+        state=ChangeState.PAUSED, pause_reason="stage_differs", pause_params={"stage": 1, "count": 1}
+    )
+    endings.set_end(
+        Participant.objects.filter(is_present=True, account__person__isnull=False).earliest("pk"),
+        timezone.localdate(), actor=actor,
+    )  # fmt: skip
+    return change
 
 
 def _running(present, actor, now):
