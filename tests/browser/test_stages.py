@@ -55,7 +55,7 @@ def test_a_change_runs_in_stages_is_paused_goes_on_is_tried_again_from_its_file_
     page.get_by_role("button", name="Go on with 3 steps").click()
 
     world.work()  # the first stage is refused: the rest waits
-    expect(page.get_by_text("In stage 1 1 of 1 steps did not go well.")).to_be_visible()
+    expect(page.get_by_text("In stage 1, 1 of 1 steps did not go well.")).to_be_visible()
     assert are_there() == set(CHOSEN)
     page.get_by_role("button", name="Go on with 2 steps").click()
     world.work()
