@@ -56,7 +56,7 @@ def stages_above() -> int:
 
 def stage_sizes() -> tuple[int, ...]:
     """Steps of the first stages of such a change; the last stage is the rest."""
-    return tuple(int(size) for size in settings.MUSTERBOOK["STAGE_SIZES"])
+    return tuple(size for size in map(int, settings.MUSTERBOOK["STAGE_SIZES"]) if size > 0)
 
 
 def stage_failures_above() -> float:

@@ -110,11 +110,11 @@ REASONS: dict[Reason, Any] = {
     # A change is paused.
     Reason.PAUSED_BY_OPERATOR: _("Paused by %(by)s. What was being sent ends as it ends; the rest waits. %(note)s"),
     Reason.STAGE_DIFFERS: _(
-        "Stage %(stage)s was read back, and %(count)s of its steps are not as confirmed. The rest waits: let it go on, "
-        "or cancel it."
+        "Stage %(stage)s was read back. Steps that are not as confirmed: %(count)s. The rest waits: let it go on, or "
+        "cancel it."
     ),
     Reason.STAGE_FAILED: _(
-        "In stage %(stage)s %(count)s of %(total)s steps did not go well. The rest waits: let it go on, or cancel it."
+        "In stage %(stage)s, %(count)s of %(total)s steps did not go well. The rest waits: let it go on, or cancel it."
     ),
     Reason.STAGE_NOT_READ: _(
         "Stage %(stage)s could not be read back completely, so it is not known whether all is as confirmed. The rest "

@@ -11,7 +11,7 @@ from membership.admin import choosing, selections
 from membership.admin.base import PanelAdmin
 from membership.admin.picking import Answer, Pick, ask
 from membership.admin.requests import Request, selection_of
-from membership.admin.until import UntilForm
+from membership.admin.until import until_form
 from membership.errors import NotAllowed, Reason
 from membership.models import Account, Change, has_right
 from membership.services import addition, inert, people, titles
@@ -50,7 +50,7 @@ class AccountVerbs(PanelAdmin):
             button=_("Preview the addition…"),
             choices=choosing.groups(request, systems),
             rights=choosing.rights_on_add(request, systems),
-            form=UntilForm(request.POST or None),
+            form=until_form(request),
             draft=draft,
             back=cells.page(chosen.only) if chosen.only else cells.listing(Account),
         )

@@ -14,7 +14,7 @@ from membership.admin import choosing
 from membership.admin.base import PanelAdmin
 from membership.admin.picking import Answer, Pick, ask
 from membership.admin.requests import Request, visible_systems
-from membership.admin.until import UntilForm
+from membership.admin.until import until_form
 from membership.errors import BadValue, ChangeRefused, NotAllowed, Reason
 from membership.models import Change, Connection, Group, has_right
 from membership.sentences import say
@@ -98,7 +98,7 @@ class GroupVerbs(PanelAdmin):
             button=_("Preview the addition…"),
             choices=choosing.accounts(request, row.connection, outside=row),
             rights=abilities(row.connection).rights_on_add,
-            form=UntilForm(request.POST or None),
+            form=until_form(request),
             draft=draft,
             back=cells.page(row),
         )

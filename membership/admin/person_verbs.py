@@ -16,7 +16,7 @@ from membership.admin.base import PanelAdmin
 from membership.admin.picking import Answer, Choices, Pick, ask
 from membership.admin.requests import Request, selection_of
 from membership.admin.selections import Selected
-from membership.admin.until import UntilForm
+from membership.admin.until import until_form
 from membership.errors import ChangeRefused, NotAllowed, Reason
 from membership.models import Account, Change, Person, has_right, visible_to
 from membership.services import addition, bundles, inert, same_groups, titles
@@ -88,7 +88,7 @@ class PersonVerbs(PanelAdmin):
             button=_("Preview the addition…"),
             lead=_("Groups of the systems in which they have an account. Who has none in a system is left out there."),
             rights=choosing.rights_on_add(request, systems),
-            form=UntilForm(request.POST or None),
+            form=until_form(request),
         )
 
     def _ask_model(self, request: Request, chosen: Selected) -> HttpResponse:
@@ -121,7 +121,7 @@ class PersonVerbs(PanelAdmin):
                 answer.rows[0], chosen.rows, until=answer.data["until"], actor=request.user
             ),
             button=_("Preview the bundle…"),
-            form=UntilForm(request.POST or None),
+            form=until_form(request),
             many=False,
         )
 

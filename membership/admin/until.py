@@ -23,6 +23,10 @@ class UntilForm(forms.Form):
     )
 
 
+def until_form(request: Request) -> UntilForm:
+    return UntilForm(request.POST if request.method == "POST" else None)
+
+
 class EndVerbs:
     """What is done with the end date of one participant."""
 

@@ -89,9 +89,8 @@ def progress(change: Change) -> Progress:
     parts = tuple(_part(connection, counts[connection.pk], change, now) for connection in connections)
     all_counts = sum(counts.values(), Counter())
     remaining = sum(all_counts[state] for state in OperationState.open())
-    unfinished = [part for part in parts if part.remaining]
+    unfinished = [part for part in parts if part.remaining and _is_released(part, change)]
     lefts = [part.left_s for part in parts if part.left_s is not None]
-    is_open = change.state in ChangeState.open()
     is_moving = change.state in ChangeState.moving()
     return Progress(
         total=sum(all_counts.values()),
@@ -103,9 +102,17 @@ def progress(change: Change) -> Progress:
         ),
         parts=parts,
         left_s=max(lefts) if lefts and is_moving else None,
-        stalled=is_open and bool(unfinished) and all(part.is_paused for part in unfinished),
+        stalled=is_moving and bool(unfinished) and all(part.is_paused for part in unfinished),
         needs_decision=all_counts[OperationState.FOREIGN],
     )
+
+
+def _is_released(part: PartProgress, change: Change) -> bool:
+    """Whether something open of it may begin: what a later stage holds back does not stand on a stopped system."""
+    if change.released_to is None:
+        return True
+    rows = Operation.objects.filter(change=change, connection=part.connection, position__lt=change.released_to)
+    return rows.filter(state__in=OperationState.open()).exists()
 
 
 def _tally_word(change: Change, state: OperationState, count: int) -> str:

@@ -17,7 +17,7 @@ from membership.models import (
     Person,
     Reading,
 )
-from membership.services import approval, changes, drafts, guarding, link_proposals, pending, people, removal
+from membership.services import approval, changes, drafts, endings, guarding, link_proposals, pending, people, removal
 from membership.vocab import ChangeKind, ChangeState, Guard, GuardLevel, OperationState
 
 HOSTILE = '<b>Eve</b> \u202egnp.exe\u200b & "co" שלום'
@@ -58,6 +58,7 @@ def everything(world, actor):
         "preview": removal.draft_removal(present, actor=actor, selection={"kind": "query", "query": "", "count": 11})
     }
     shown["reading"] = removal.draft_removal_everywhere(person=person, actor=actor)
+    shown["paused"] = _paused(actor)
     shown["running"] = _running(present, actor, now)
     shown |= _guarded(world, present, actor)
     stale = removal.draft_removal(present, actor=actor, selection={"kind": "query", "query": "", "count": 11})
@@ -89,6 +90,26 @@ def _guarded(world, present, actor):
     row = pending.put(waits, [])
     type(row).objects.update(total=25_000, done=11_000, touched_at=timezone.now(), touched_by="x")
     return {**found, "compiling": waits}
+
+
+def _paused(actor):
+    """In stages; the first one was read back and differs. Its group's other people have an end date."""
+    rows = Participant.objects.filter(group__name="Chess club", is_present=True, is_manager=False)
+    change = removal.draft_removal(rows, actor=actor, selection={"kind": "query", "query": "", "count": 2})
+    changes.confirm_change(change, actor=actor, reason="In stages", expected_hash=change.plan_hash, stage_sizes=(1,))
+    step = Operation.objects.filter(change=change).earliest("position")
+    Operation.objects.filter(pk=step.pk).update(state=OperationState.CONFIRMED, settled_at=timezone.now())
+    change.stages.filter(number=1).update(
+        state="differs", differing=[step.pk], differences=1, failures=1, unread=1, judged_at=timezone.now()
+    )
+    Change.objects.filter(pk=change.pk).update(
+        state=ChangeState.PAUSED, pause_reason="stage_differs", pause_params={"stage": 1, "count": 1}
+    )
+    endings.set_end(
+        Participant.objects.filter(is_present=True, account__person__isnull=False).earliest("pk"),
+        timezone.localdate(), actor=actor,
+    )  # fmt: skip
+    return change
 
 
 def _running(present, actor, now):

@@ -30,6 +30,8 @@ def addresses(user, changes):
         "user": f"/auth/user/{user.pk}/",
         "own password": "/password_change/",
         "participant": page(Participant, account=None),
+        "participant with an end date": page(Participant, account__endings__isnull=False, is_present=True),
+        "add people": page(Group, name="Board") + "add_people/",
         "group": page(Group, name="Группа 2"),
         "protected group": page(Group, is_protected=True),
         "account": page(Account, label="Ada Lovelace"),

@@ -105,7 +105,7 @@ def test_what_was_put_back_over_there_after_a_stage_pauses_the_change_and_names_
     assert len(removed(world)) == 2
     pacing = staging.pacing(change)
     assert [step.pk for step in pacing.differing] == [first.pk]
-    assert "1 of its steps are not as confirmed" in pacing.why_paused
+    assert "Steps that are not as confirmed: 1." in pacing.why_paused
     assert entries(AuditAction.CHANGE_PAUSED).get(change_id=eight.pk).outcome == Reason.STAGE_DIFFERS
 
     staging.resume_change(change, actor=vera)
