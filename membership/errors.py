@@ -194,6 +194,14 @@ class Reason(StrEnum):
     LOG_NOT_WHOLE = "log_not_whole"
     NO_ANCHOR_SO_OLD = "no_anchor_so_old"
     ARCHIVE_BROKEN = "archive_broken"
+    BACKUP_BROKEN = "backup_broken"
+    BACKUP_WITHOUT_KEYS = "backup_without_keys"
+    BACKUP_OF_ANOTHER_KIND = "backup_of_another_kind"
+    PASSPHRASE_WRONG = "passphrase_wrong"  # noqa: S105 - a code, not a secret
+    KEYS_MISSING = "keys_missing"
+    DATABASE_NOT_EMPTY = "database_not_empty"
+    WORKER_RUNS = "worker_runs"
+    TOOL_FAILED = "tool_failed"
     AUDIT_UNAVAILABLE = "audit_unavailable"
     STORAGE_UNAVAILABLE = "storage_unavailable"
 

@@ -183,6 +183,16 @@ REASONS: dict[Reason, Any] = {
     Reason.LOG_NOT_WHOLE: _("The audit log does not hold (%(fault)s), so nothing is cut off. Find out why first."),
     Reason.NO_ANCHOR_SO_OLD: _("No signed anchor is older than %(days)s days, so there is nothing to cut off."),
     Reason.ARCHIVE_BROKEN: _("The archive could not be written and read back (%(why)s). Nothing was cut off."),
+    Reason.BACKUP_BROKEN: _("%(file)s is no backup that can be used: %(why)s."),
+    Reason.BACKUP_WITHOUT_KEYS: _("%(file)s does not hold the keys; they are where .env was kept."),
+    Reason.BACKUP_OF_ANOTHER_KIND: _("The backup is of %(kind)s, and DATABASE_URL names another kind of database."),
+    Reason.PASSPHRASE_WRONG: _("The passphrase does not open the keys of this backup."),
+    Reason.KEYS_MISSING: _(
+        "These keys of the backup are not set here: %(keys)s. Put them into .env first, beside the newer ones."
+    ),
+    Reason.DATABASE_NOT_EMPTY: _("There is a database already. Say --replace to put it aside."),
+    Reason.WORKER_RUNS: _("Musterbook is running. Stop it, wait half a minute, and try again."),
+    Reason.TOOL_FAILED: _("%(tool)s could not do it: %(why)s"),
     Reason.LAST_OWNER: _("Somebody has to stay who may manage users: this is the last active owner."),
     # A list from a file cannot be used, or one of its rows is left out.
     Reason.ROSTER_TOO_LARGE: _("The file is larger than %(limit)s MB, so nothing of it is kept. Divide it first."),

@@ -1,6 +1,7 @@
 """Makes the next anchor: the one writer of `AuditAnchor`. Where it is sent is `services/anchor_sinks.py`."""
 
 import datetime as dt
+from collections.abc import Mapping, Sequence
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.db import IntegrityError, transaction
@@ -31,18 +32,18 @@ def anchor_due(*, now: dt.datetime | None = None) -> AuditAnchor | None:
     return make(now=moment)
 
 
-def make(*, now: dt.datetime | None = None, lost: tuple[int, int] | None = None) -> AuditAnchor | None:
-    """The next anchor, now. None: nothing is new, no key, or another process was faster.
-
-    `lost` says that these anchors hold for a state of the log that was given up; the new one continues after them.
-    """
+def make(*, now: dt.datetime | None = None) -> AuditAnchor | None:
+    """The next anchor, now. None: nothing is new, no key, or another process was faster."""
     key = conf.anchor_key()
     if key is None:
         return None
+    moment = now or timezone.now()
     try:
         with transaction.atomic():
             last = AuditAnchor.objects.order_by("-n").first()
-            return _make(last, key, now or timezone.now(), lost)
+            n, prev = (last.n, signed(last).digest) if last else (0, "")
+            anchor = _next(n, prev, _heads_of(last), key, moment)
+            return _store(anchor, key, moment) if anchor.roots else None
     except IntegrityError:
         return None
 
@@ -51,6 +52,28 @@ def catch_up(*, at_most: int = 1000) -> None:
     """Make anchors until every entry that was written before lies under one."""
     while at_most and make() is not None:
         at_most -= 1
+
+
+def give_up(later: Sequence[anchors.Signed]) -> AuditAnchor:
+    """After an older copy of the database was put back: take over the anchors that were made `later`, and sign that
+    they hold for a state that was given up. Raises `BadAnchor` where they do not continue those of the database.
+    """
+    key = conf.anchor_key()
+    if key is None:
+        raise anchors.BadAnchor("unknown_key")
+    last = AuditAnchor.objects.order_by("-n").first()
+    n, prev = (last.n, signed(last).digest) if last else (0, "")
+    public = conf.anchor_public_keys()
+    with transaction.atomic():
+        for each in later:
+            anchor = anchors.opened(each, public)
+            if (anchor.n, anchor.prev) != (n + 1, prev):
+                raise anchors.BadAnchor("not_continuing", anchor.n)
+            at = dt.datetime.fromisoformat(anchor.at)
+            AuditAnchor(n=anchor.n, at=at, text=each.text, sig=each.sig).save()
+            n, prev = anchor.n, each.digest
+        first = last.n + 1 if last else 1
+        return _store(_next(n, prev, _heads_of(last), key, timezone.now(), lost=(first, n)), key, timezone.now())
 
 
 def content(row: AuditAnchor) -> anchors.Anchor:
@@ -62,13 +85,16 @@ def signed(row: AuditAnchor) -> anchors.Signed:
     return anchors.Signed(row.text, row.sig)
 
 
-def _make(
-    last: AuditAnchor | None,
+def _next(
+    n: int,
+    prev: str,
+    standing: Mapping[str, tuple[int, str]],
     key: tuple[str, Ed25519PrivateKey],
     now: dt.datetime,
-    lost: tuple[int, int] | None,
-) -> AuditAnchor | None:
-    heads, roots = _heads_of(last), {}
+    lost: tuple[int, int] | None = None,
+) -> anchors.Anchor:
+    """The anchor after anchor `n`, for chains that stood so before."""
+    heads, roots = dict(standing), {}
     for chain, seq in _ends().items():
         first = heads.get(chain, (0, ""))[0] + 1
         grown = _new_entries(chain, first, seq)
@@ -76,22 +102,18 @@ def _make(
             end, mac, _sealed = grown[-1]
             heads[chain] = (end, mac)
             roots[chain] = (first, end, anchors.Tree(anchors.leaf(sealed) for _seq, _mac, sealed in grown).root)
-    if not roots and lost is None:
-        return None
-    anchor = anchors.Anchor(
-        n=last.n + 1 if last else 1,
-        at=stamp(now),
-        kid=key[0],
-        prev=signed(last).digest if last else "",
-        heads=heads,
-        roots=roots,
-        lost=lost,
-    )
+    return anchors.Anchor(n + 1, stamp(now), key[0], prev, heads, roots, lost)
+
+
+def _store(anchor: anchors.Anchor, key: tuple[str, Ed25519PrivateKey], now: dt.datetime) -> AuditAnchor:
     made = anchors.sign(anchor, key[1])
     row = AuditAnchor(n=anchor.n, at=now, text=made.text, sig=made.sig)
     row.save()
     AuditSpan.objects.bulk_create(
-        [AuditSpan(chain=chain, first=first, last=end, n=anchor.n) for chain, (first, end, _root) in roots.items()]
+        [
+            AuditSpan(chain=chain, first=first, last=end, n=anchor.n)
+            for chain, (first, end, _root) in anchor.roots.items()
+        ]
     )
     return row
 

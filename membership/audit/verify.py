@@ -129,7 +129,8 @@ class _Joiner:
         if self._start and cut and self._start[0] <= cut.seq:
             self._start = None
         self._seq, self._mac = (cut.seq, cut.mac) if cut else (0, "")
-        self._named: tuple[int, int] | None = None
+        self._named = self._start[0] - 1 if self._start else self._seq
+        """Up to here an anchor bore the entries out."""
         self._began = False
 
     def stretches(self, last: int | None) -> Iterator[parts.Stretch]:
@@ -191,11 +192,11 @@ class _Joiner:
             self._fault(self._cut.seq, None, _("it is not the entry at which the chain was cut."))
         for seq, mac, n in self._heard.heads(self.report.chain, found.first_seq, last):
             if found.macs.get(seq) != mac:
-                begin = self._named[0] + 1 if self._named else 1
+                begin = min(self._named + 1, seq)
                 says = _("anchor %(n)d names another one: what it covers was written anew by somebody with the key.")
                 self._fault(begin, None, f"{parts.numbers(begin, seq)}: {says % {'n': n}}")
                 return
-            self._named = (seq, n)
+            self._named = seq
         head = self._head
         if head is not None and head.seq <= last and found.macs.get(head.seq, head.mac) != head.mac:
             self._fault(None, None, _("its head does not fit entry %(seq)d.") % {"seq": head.seq})

@@ -197,8 +197,8 @@ def test_only_the_first_fault_of_a_chain_is_told(log, unguarded):
     assert [fault.entry_id for fault in verify.verify().faults] == [log[0].pk]
 
 
-def test_an_end_cut_off_together_with_its_head_is_not_found_yet(log, unguarded):
-    # The honest limit of this step, told in docs/audit.md: only an anchor outside the database can show it.
+def test_an_end_cut_off_together_with_its_head_needs_an_anchor_to_be_found(log, unguarded):
+    # Without a key for anchors, as here, nothing outside the database knows of it: tests/audit/test_tampers.py has one.
     unguarded(f"DELETE FROM {ENTRIES} WHERE id = %s", log[5].pk)
     unguarded(f"DELETE FROM {PERSONAL} WHERE entry_id = %s", log[5].pk)
     unguarded(f"UPDATE {HEADS} SET seq = 5, mac = %s WHERE chain = %s", log[4].mac, CHAIN)

@@ -1,0 +1,126 @@
+"""Backup and restore of an installation, for the command line."""
+
+import contextlib
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from django.core.management import call_command
+from django.db import connection, transaction
+from django.utils import timezone
+
+from membership import __version__, conf
+from membership.audit import anchor_file, anchoring, anchors, record, verify
+from membership.audit.chain import stamp
+from membership.errors import BadValue, ChangeRefused, Reason
+from membership.models import AuditAnchor
+from membership.services import anchor_sinks, audit_checks, backup_file, database_copies, health
+from membership.services.backup_file import ANCHORS, DATABASE, KEYS, Manifest
+from membership.services.command_line import os_user
+from membership.vocab import AuditAction, Chain
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    manifest: Manifest
+    aside: Path | None
+    """Where the state before is kept; None: there was none."""
+    given_up: int
+    """Anchors that held for what came after the backup."""
+    report: verify.Report
+
+
+def back_up(path: Path, *, passphrase: str = "") -> Manifest:
+    """Write database and anchors into one file, while everything runs; with a passphrase the keys, too, encrypted."""
+    with TemporaryDirectory(dir=path.absolute().parent) as inside:
+        folder = Path(inside)
+        members = {ANCHORS: folder / ANCHORS, DATABASE: folder / DATABASE}
+        # Anchors first: the copy of the database then has every entry that they name.
+        members[ANCHORS].write_text("".join(f"{line}\n" for line in anchor_file.lines(conf.anchor_file())))
+        database_copies.copy_out(members[DATABASE])
+        if passphrase:
+            members[KEYS] = folder / KEYS
+            backup_file.encrypt_keys(members[KEYS], passphrase)
+        at = stamp(timezone.now())
+        return backup_file.write(path, members, version=__version__, at=at, vendor=connection.vendor)
+
+
+def take_keys_out(path: Path, target: Path, *, passphrase: str) -> None:
+    """Write the keys of a backup as lines for `.env`, for the owner alone. Raises `BadValue` where there are none."""
+    with backup_file.opened(path, path.absolute().parent) as (_manifest, members):
+        if KEYS not in members:
+            raise BadValue(Reason.BACKUP_WITHOUT_KEYS, file=str(path))
+        found = backup_file.decrypt_keys(members[KEYS], passphrase)
+    handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w") as file:
+        file.writelines(f"{name}={value}\n" for name, value in found.items())
+
+
+def restore(path: Path, *, replace: bool = False) -> Restored:
+    """Put a backup in the place of the database, bring it to this version, and verify its log.
+
+    Raises `ChangeRefused`, and nothing is changed then: where the keys of the backup are not set here, it is of another
+    kind of database, something is there and `replace` is not said, or a worker runs.
+    """
+    with backup_file.opened(path, path.absolute().parent) as (manifest, members):
+        _need_fitting(manifest)
+        is_new = database_copies.is_empty()
+        if not is_new:
+            _need_quiet(replace)
+        aside = database_copies.put_in(members[DATABASE])
+        call_command("migrate", interactive=False, verbosity=0)
+        if not conf.anchor_file().exists():
+            conf.anchor_file().parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(members[ANCHORS], conf.anchor_file())
+            conf.anchor_file().chmod(0o600)
+    lost = _anchors_ahead()
+    _record(manifest, lost)
+    if lost:
+        with contextlib.suppress(anchors.BadAnchor):  # of another installation, or without the key: verifying says it
+            anchoring.give_up(lost)
+    anchor_sinks.send()
+    report = audit_checks.verify_log()
+    return Restored(manifest, None if is_new else aside, len(lost), report)
+
+
+def _need_fitting(manifest: Manifest) -> None:
+    if manifest.vendor != connection.vendor:
+        raise ChangeRefused(Reason.BACKUP_OF_ANOTHER_KIND, kind=manifest.vendor)
+    missing = backup_file.missing_keys(manifest)
+    if missing:
+        raise ChangeRefused(Reason.KEYS_MISSING, keys=", ".join(missing))
+
+
+def _need_quiet(replace: bool) -> None:
+    if not replace:
+        raise ChangeRefused(Reason.DATABASE_NOT_EMPTY)
+    if health.readiness().checks["worker"] == "ok":
+        raise ChangeRefused(Reason.WORKER_RUNS)
+
+
+def _anchors_ahead() -> list[anchors.Signed]:
+    """Anchors of the file that the database does not have: of what came after the backup."""
+    last = AuditAnchor.objects.order_by("-n").values_list("n", flat=True).first() or 0
+    found = []
+    for line in anchor_file.lines(conf.anchor_file()):
+        signed = anchors.parse(line)
+        if anchors.content(signed).n > last:
+            found.append(signed)
+    return found
+
+
+def _record(manifest: Manifest, lost: list[anchors.Signed]) -> None:
+    numbers = [anchors.content(each).n for each in lost]
+    entry = record.Entry(
+        AuditAction.DATABASE_RESTORED,
+        data={
+            "made_at": manifest.at,
+            "sha256": manifest.sha256[DATABASE],
+            "anchors_given_up": [numbers[0], numbers[-1]] if numbers else None,
+        },
+        personal={"os_user": os_user()},
+    )
+    with transaction.atomic():
+        record.write(Chain.PANEL, [entry])
