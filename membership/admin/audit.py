@@ -87,10 +87,11 @@ class NewestFirst(Paginator):
 
     @cached_property
     def counted(self) -> int:
-        return self.object_list.order_by("-pk").values("pk")[: audit_facets.BOUND + 1].count()  # type: ignore[union-attr]
+        rows: QuerySet[AuditEntry] = self.object_list  # type: ignore[assignment]
+        return rows.order_by("-pk").values("pk")[: audit_facets.BOUND + 1].count()
 
     @property
-    def count(self) -> int:  # type: ignore[override]
+    def count(self) -> int:
         return min(self.counted, audit_facets.BOUND)
 
     @property
