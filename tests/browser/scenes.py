@@ -4,7 +4,18 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from membership.models import Account, Change, Connection, Drift, Group, Operation, Participant, Person, Reading
+from membership.models import (
+    Account,
+    Change,
+    Connection,
+    Drift,
+    Erasure,
+    Group,
+    Operation,
+    Participant,
+    Person,
+    Reading,
+)
 from membership.services import changes, link_proposals, people, removal
 from membership.vocab import ChangeState, OperationState
 
@@ -40,6 +51,7 @@ def everything(world, actor):
     )
     Drift.objects.update(remote_actor=f"admin {HOSTILE}", remote_at=now)
     Account.objects.filter(label="Zoë Müller").update(person=None)
+    Erasure.objects.create(person_id=person.pk, label=HOSTILE, note=LONG, asked_by_id=actor.pk + 1, asked_at=now)
     link_proposals.propose()
     present = Participant.objects.filter(is_present=True)
     shown = {
