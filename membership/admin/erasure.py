@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 from membership.admin.base import PanelAdmin
 from membership.admin.requests import Request
 from membership.models import Erasure, Person
-from membership.services import erasure, pages
+from membership.services import erasure, inert, pages
 from membership.templatetags import cells
 from membership.vocab import ErasureState, Right
 
@@ -30,7 +30,7 @@ class ErasureAdmin(PanelAdmin):
     def page_context(self, request: Request, row: Erasure) -> dict[str, Any]:
         person = Person.objects.filter(pk=row.person_id).first()
         is_open = row.state == ErasureState.ASKED
-        name = {"name": row.label}
+        name = {"name": inert.inert(row.label)}
         return {
             "title": _("Erase %(name)s?") % name if is_open else _("Erasure of %(name)s") % name,
             "person": person,

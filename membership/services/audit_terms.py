@@ -169,7 +169,7 @@ HELP: tuple[tuple[str, Any], ...] = (
     ("#12", gettext_lazy("the entry or the change of this number")),
     ("actor:vera", gettext_lazy("who did it; actor:musterbook for what the worker did by itself")),
     ("action:refused", gettext_lazy("what happened: a word of the list, or a code such as operation.confirmed")),
-    ("system:office", gettext_lazy("entries about this system; so do group:, person: and account:, by name or number")),
+    ("system:office", gettext_lazy("entries about this system; likewise group:, person:, account:, by name or number")),
     ("change:12 ticket:HELP-8", gettext_lazy("everything about a change, or about the changes of a ticket")),
     ("outcome:refused", gettext_lazy("how it ended, or a reason code such as answer_lost")),
     ("from:2026-03-01 to:2026-03-31", gettext_lazy("a span of time; on:2026-03 for a month, from:7d for a week")),

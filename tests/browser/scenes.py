@@ -10,6 +10,7 @@ from membership.models import (
     Change,
     Connection,
     Drift,
+    Erasure,
     Group,
     GuardRule,
     Operation,
@@ -52,6 +53,7 @@ def everything(world, actor):
     )
     Drift.objects.update(remote_actor=f"admin {HOSTILE}", remote_at=now)
     Account.objects.filter(label="Zoë Müller").update(person=None)
+    Erasure.objects.create(person_id=person.pk, label=HOSTILE, note=LONG, asked_by_id=actor.pk + 1, asked_at=now)
     link_proposals.propose()
     present = Participant.objects.filter(is_present=True)
     shown = {

@@ -1,6 +1,6 @@
 """Every page, as people with and without disabilities meet it: no barriers, a clean console, nothing too wide."""
 
-from membership.models import Account, AuditEntry, Connection, Group, Participant, Person
+from membership.models import Account, AuditEntry, Connection, Erasure, Group, Participant, Person
 from tests.browser.scenes import everything
 
 
@@ -40,6 +40,13 @@ def addresses(user, changes):
         "stopped system": page(Connection, state="paused"),
         "slowed system": page(Connection, slowed_reason="throttled"),
         "entry": page(AuditEntry, action="change.requested"),
+        "log searched": "/membership/auditentry/?q=action:change+from:7d",
+        "log not understood": "/membership/auditentry/?q=from:soon",
+        "timeline": f"/membership/auditentry/of/change/{changes['running'].pk}/",
+        "group then": page(Group, name="Группа 2") + "then/?other=2026-01-01",
+        "person then": page(Person, accounts__isnull=False) + "then/",
+        "erasure list": "/membership/erasure/",
+        "erasure": page(Erasure),
         **{f"change {name}": f"/membership/change/{change.pk}/" for name, change in changes.items()},
     }
 
