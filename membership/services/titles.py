@@ -228,7 +228,7 @@ def _of_roster(change: Change, about: About) -> str:
 _ROSTER_TITLES: Mapping[str, Any] = {
     "add": gettext_lazy("Add %(people)s to %(group)s, as the list “%(list)s” says"),
     "remove": gettext_lazy("Remove %(people)s from %(group)s, as the list “%(list)s” says"),
-    "exactly": gettext_lazy("Make %(group)s exactly the list “%(list)s”: %(people)s change"),
+    "exactly": gettext_lazy("Make %(group)s exactly the list “%(list)s”: change %(people)s"),
 }
 _TITLES: Mapping[ChangeKind, Callable[[Change, About], str]] = {
     ChangeKind.REMOVAL: _of_removal,

@@ -4,8 +4,21 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from membership.models import Account, Change, Connection, Drift, Group, Operation, Participant, Person, Reading
+from membership.models import (
+    Account,
+    Change,
+    Connection,
+    Drift,
+    Group,
+    Operation,
+    Participant,
+    Person,
+    Reading,
+    Roster,
+    RosterColumns,
+)
 from membership.services import changes, link_proposals, people, removal
+from membership.services.rosters import uploading, work
 from membership.vocab import ChangeState, OperationState
 
 HOSTILE = '<b>Eve</b> \u202egnp.exe\u200b & "co" שלום'
@@ -51,6 +64,27 @@ def everything(world, actor):
     Change.objects.filter(pk=stale.pk).update(state=ChangeState.STALE, finished_at=now)
     shown["stale"] = stale
     return shown
+
+
+def lists(world, actor):
+    """Lists from files in every state that asks or tells something: `{state: list}`."""
+    group, found = world.group("Группа 2"), {}
+    content = f"Name;E-Mail\r\n{HOSTILE};\r\nИван Петров;\r\n;grace@example.org\r\n;nobody@example.org\r\n".encode()
+    for state in ("columns", "asking", "failed", "done"):
+        row = uploading.upload(
+            group, "exactly", f"{HOSTILE}.csv", [b"%PDF" if state == "failed" else content], actor=actor
+        )
+        work.work_on_lists()
+        if state in ("asking", "done"):
+            uploading.choose_columns(row, {"name": 0, "email": 1}, actor=actor)
+            RosterColumns.objects.all().delete()
+            work.work_on_lists()
+        if state == "done":
+            uploading.confirm_rows(row, (), actor=actor)
+            work.work_on_lists()
+        found[state] = Roster.objects.get(pk=row.pk, state=state)
+    found["working"] = uploading.upload(group, "add", "new.csv", [content], actor=actor)
+    return found
 
 
 def _running(present, actor, now):
