@@ -13,7 +13,7 @@ from membership.models import Connection, Reading
 from membership.operations import retiring
 from membership.operations.aside import Aside
 from membership.operations.worker import Worker
-from membership.services import drafts, link_proposals, sessions
+from membership.services import drafts, leaving, link_proposals, sessions
 from membership.services.refresh import request_refresh
 from membership.services.rosters import kept
 from membership.services.rosters import work as lists
@@ -29,6 +29,7 @@ HOUSEKEEPING: tuple[Callable[[], bool], ...] = (
     sessions.close_counts,
     Aside(lists.work_on_lists, lists.is_any_due),
     kept.tidy,
+    leaving.follow_up,
 )
 """Done beside the lanes, about each half second; each says whether it did something."""
 

@@ -142,6 +142,7 @@ class ChangeKind(TextChoices):
     WAY_BACK = "way_back", _("way back from half a change")
     RETRY = "retry", _("another try")
     ROSTER = "roster", _("list from a file")
+    LEAVER = "leaver", _("leaver")
 
 
 class ReadingKind(TextChoices):
@@ -285,6 +286,9 @@ class AuditAction(TextChoices):
     ROSTER_TICKED = "roster.ticked", _("proposals of a list confirmed")
     ROSTER_REFUSED = "roster.refused", _("list could not be used")
     ROSTER_EMPTIED = "roster.emptied", _("contents of a list deleted")
+    LEAVING_BEGUN = "leaving.begun", _("leaver: removal from everywhere begun")
+    LEAVING_DROPPED = "leaving.dropped", _("leaver: nothing was asked for")
+    LEAVING_CERTIFIED = "leaving.certified", _("leaver: certificate issued")
     DRIFT_ADOPTED = "drift.adopted", _("change made outside adopted")
     DRIFT_IGNORED = "drift.ignored", _("change made outside ignored for now")
     DRIFT_REVERTED = "drift.reverted", _("revert of a change made outside previewed")

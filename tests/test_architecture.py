@@ -9,7 +9,7 @@ import pytest
 
 from membership import __version__, sentences
 from membership.errors import Reason
-from membership.models import RosterState
+from membership.models import LeavingState, RosterState
 from membership.remotes import provider_class
 from membership.vocab import PROVIDERS, ChangeState, OperationState, ReadingState
 
@@ -133,6 +133,7 @@ def table_below(heading, name="docs/operations.md"):
         (OperationState, "A step"),
         (ReadingState, "A reading"),
         (RosterState, "A list from a file"),
+        (LeavingState, "A leaver"),
     ],
 )
 def test_the_papers_have_the_arrows_of_the_code(enum, heading):

@@ -5,6 +5,7 @@ from membership.models.bundle import Bundle, BundleItem
 from membership.models.change import Change, ChangeConnection, LeftOut
 from membership.models.connection import Connection, WorkerBeat
 from membership.models.group import Group
+from membership.models.leaving import Leaving, LeavingState
 from membership.models.operation import Operation
 from membership.models.participant import Drift, Participant, Presence
 from membership.models.person import Account, LinkProposal, Person
@@ -33,6 +34,8 @@ __all__ = [
     "Drift",
     "FailedLogIns",
     "Group",
+    "Leaving",
+    "LeavingState",
     "LeftOut",
     "LinkProposal",
     "Operation",

@@ -13,6 +13,7 @@ from membership.services import (
     bundles,
     drafts,
     groups,
+    leaving,
     matrix,
     outside,
     removal,
@@ -46,6 +47,7 @@ _FROM_SELECTION: Mapping[str, _Again] = {
     ChangeKind.REVERT: outside.again,
     ChangeKind.WAY_BACK: way_back.again,
     ChangeKind.ROSTER: planning.again,
+    ChangeKind.LEAVER: leaving.again,
 }
 """Kinds whose selection says all of it. Of the others the rows that were planned are planned again."""
 _FROM_ROWS: Mapping[str, _Again] = {

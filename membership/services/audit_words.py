@@ -64,6 +64,9 @@ SENTENCES: dict[AuditAction, Any] = {
     AuditAction.ROSTER_TICKED: _("%(actor)s confirmed %(ticked)s proposals of a list for %(group)s"),
     AuditAction.ROSTER_REFUSED: _("A list for %(group)s could not be used%(because)s"),
     AuditAction.ROSTER_EMPTIED: _("The contents of a list for %(group)s were deleted"),
+    AuditAction.LEAVING_BEGUN: _("%(actor)s began to have %(person)s removed from everywhere"),
+    AuditAction.LEAVING_DROPPED: _("Nothing was asked for, so %(person)s is not taken for a leaver"),
+    AuditAction.LEAVING_CERTIFIED: _("It is certified that %(person)s is in no group any more"),
     AuditAction.USER_CREATED: _("%(actor)s created the panel user %(user_name)s%(role)s"),
     AuditAction.USER_EDITED: _("%(actor)s changed the rights of the panel user %(user_name)s%(role)s"),
     AuditAction.PASSWORD_SET: _("%(actor)s set the password of the panel user %(user_name)s"),
@@ -100,6 +103,7 @@ _WISHES = {
     ChangeKind.REVERT: _("undo what was changed outside for %(people)s in %(groups)s"),
     ChangeKind.WAY_BACK: _("put %(people)s back as before in %(groups)s"),
     ChangeKind.RETRY: _("try %(steps)s again"),
+    ChangeKind.LEAVER: _("have %(people)s leave everything (%(groups)s)"),
     ChangeKind.ROSTER: _("bring %(people)s in %(groups)s in line with a list"),
     ChangeKind.GROUP: _("change %(groups)s"),
 }

@@ -107,7 +107,12 @@ def progress(change: Change) -> Progress:
 
 
 def _tally_word(change: Change, state: OperationState, count: int) -> str:
-    only_removes = change.kind in (ChangeKind.REMOVAL, ChangeKind.REMOVAL_EVERYWHERE, ChangeKind.BUNDLE_WITHDRAWN)
+    only_removes = change.kind in (
+        ChangeKind.REMOVAL,
+        ChangeKind.REMOVAL_EVERYWHERE,
+        ChangeKind.BUNDLE_WITHDRAWN,
+        ChangeKind.LEAVER,
+    )
     word = _("already gone") if state == OperationState.NOT_NEEDED and only_removes else str(state.label)
     return _("%(count)d %(state)s") % {"count": count, "state": word}
 

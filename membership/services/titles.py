@@ -218,6 +218,15 @@ def _of_way_back(change: Change, about: About) -> str:
     return _("Put back as before: %(person)s in %(group)s") % said
 
 
+def _of_leaver(change: Change, about: About) -> str:
+    who = _name(about, "label") or people(change.people_count or len(about.get("ids", ())))
+    if change.compiled_at is None:
+        return _("%(people)s: leave everything") % {"people": who}
+    if not change.operations_count:
+        return _("Nobody to remove")
+    return _("%(people)s: leave everything, %(groups)s") % {"people": who, "groups": groups(change.groups_count)}
+
+
 def _of_roster(change: Change, about: About) -> str:
     if not change.operations_count:
         return _("Nothing to change")
@@ -245,4 +254,5 @@ _TITLES: Mapping[ChangeKind, Callable[[Change, About], str]] = {
     ChangeKind.REVERT: _of_revert,
     ChangeKind.WAY_BACK: _of_way_back,
     ChangeKind.ROSTER: _of_roster,
+    ChangeKind.LEAVER: _of_leaver,
 }
