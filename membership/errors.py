@@ -189,6 +189,15 @@ class Reason(StrEnum):
     ROW_UNCLEAR = "row_unclear"
     PLACE_UNMATCHED = "place_unmatched"
 
+    # Why nobody can certify yet that a leaver is in no group.
+    LEAVER_STILL_IN = "leaver_still_in"
+    LEAVER_UNDER_WAY = "leaver_under_way"
+    LEAVER_NOT_READ_BACK = "leaver_not_read_back"
+    LEAVER_SYSTEM_NOT_READ = "leaver_system_not_read"
+    LEAVER_GROUPS_UNREAD = "leaver_groups_unread"
+    LEAVER_ROWS_UNMATCHED = "leaver_rows_unmatched"
+    LEAVER_PROPOSALS_OPEN = "leaver_proposals_open"
+
     # The panel itself.
     BEING_VERIFIED = "being_verified"
     LOG_NOT_WHOLE = "log_not_whole"

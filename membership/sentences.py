@@ -227,6 +227,20 @@ REASONS: dict[Reason, Any] = {
     ),
     Reason.ROW_UNCLEAR: _("A row of the list that is not clear may mean this person, so nothing is done."),
     Reason.PLACE_UNMATCHED: _("Whose place this is, is not known, so the list cannot say whether it stays."),
+    # Why nobody can certify yet that a leaver is in no group.
+    Reason.LEAVER_STILL_IN: _("Still in %(group)s. A follow-up is previewed when the system can be read; confirm it."),
+    Reason.LEAVER_UNDER_WAY: _("The removal from %(group)s is on its way."),
+    Reason.LEAVER_NOT_READ_BACK: _("Removed from %(group)s, and not read back completely since. It is read by itself."),
+    Reason.LEAVER_SYSTEM_NOT_READ: _(
+        "%(system)s was not read completely since, so more places may exist there. %(why)s"
+    ),
+    Reason.LEAVER_GROUPS_UNREAD: _(
+        "%(count)s groups of %(system)s were not read completely: the person may be in one of them. Refresh them."
+    ),
+    Reason.LEAVER_ROWS_UNMATCHED: _(
+        "Of %(count)s places in %(system)s it is not known whose they are. Link or remove them first."
+    ),
+    Reason.LEAVER_PROPOSALS_OPEN: _("%(count)s more accounts may be the same person. Decide these proposals first."),
     # The panel itself.
     Reason.AUDIT_UNAVAILABLE: _("The audit log cannot be written, so nothing was done. Try again later."),
     Reason.STORAGE_UNAVAILABLE: _(

@@ -14,7 +14,15 @@ from membership.models import Connection, Reading
 from membership.operations import retiring
 from membership.operations.aside import Aside
 from membership.operations.worker import Worker
-from membership.services import anchor_sinks, audit_checks, drafts, ending_removals, link_proposals, sessions
+from membership.services import (
+    anchor_sinks,
+    audit_checks,
+    drafts,
+    ending_removals,
+    leaving,
+    link_proposals,
+    sessions,
+)
 from membership.services.refresh import request_refresh
 from membership.services.rosters import kept
 from membership.services.rosters import work as lists
@@ -34,6 +42,7 @@ HOUSEKEEPING: tuple[Callable[[], bool], ...] = (
     anchor_sinks.anchor_log,
     audit_checks.work,
     words.keep_up,
+    leaving.follow_up,
 )
 """Done beside the lanes, about each half second; each says whether it did something."""
 

@@ -187,6 +187,12 @@ class ChangeKind(TextChoices):
     ROSTER = "roster", _("list from a file")
     TAKE_BACK = "take_back", _("taken back")
     ENDING = "ending", _("end dates")
+    LEAVER = "leaver", _("leaver")
+
+    @classmethod
+    def only_remove(cls) -> frozenset[str]:
+        """Kinds by which people leave and nothing else happens."""
+        return frozenset({cls.REMOVAL, cls.REMOVAL_EVERYWHERE, cls.BUNDLE_WITHDRAWN, cls.ENDING, cls.LEAVER})
 
 
 class Guard(TextChoices):
@@ -412,6 +418,9 @@ class AuditAction(TextChoices):
     ENDING_SET = "ending.set", _("end date set")
     ENDING_LIFTED = "ending.lifted", _("end date taken away")
     ENDING_CLOSED = "ending.closed", _("end date over")
+    LEAVING_BEGUN = "leaving.begun", _("leaver: removal from everywhere begun")
+    LEAVING_DROPPED = "leaving.dropped", _("leaver: nothing was asked for")
+    LEAVING_CERTIFIED = "leaving.certified", _("leaver: certificate issued")
     DRIFT_ADOPTED = "drift.adopted", _("change made outside adopted")
     DRIFT_IGNORED = "drift.ignored", _("change made outside ignored for now")
     DRIFT_REVERTED = "drift.reverted", _("revert of a change made outside previewed")

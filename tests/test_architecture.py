@@ -9,6 +9,7 @@ import pytest
 
 from membership import __version__, sentences
 from membership.errors import Reason
+from membership.models import LeavingState, RosterState
 from membership.remotes import provider_class
 from membership.vocab import PROVIDERS, ChangeState, OperationState, ReadingState
 
@@ -126,7 +127,14 @@ def table_below(heading, name="docs/operations.md"):
 
 
 @pytest.mark.parametrize(
-    ("enum", "heading"), [(ChangeState, "A change"), (OperationState, "A step"), (ReadingState, "A reading")]
+    ("enum", "heading"),
+    [
+        (ChangeState, "A change"),
+        (OperationState, "A step"),
+        (ReadingState, "A reading"),
+        (RosterState, "A list from a file"),
+        (LeavingState, "A leaver"),
+    ],
 )
 def test_the_papers_have_the_arrows_of_the_code(enum, heading):
     arrows = {(row[0], row[1]) for row in table_below(heading)[2:]}

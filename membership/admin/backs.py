@@ -84,6 +84,10 @@ def _of_way_back(about: About) -> Source:
     return Change, step
 
 
+def _of_leavers(about: About) -> Source:
+    return Person, _one(about, "ids")
+
+
 def _of_roster(about: About) -> Source:
     return Roster, about.get("roster")
 
@@ -100,4 +104,5 @@ _SOURCES: Mapping[str, Callable[[About], Source]] = {
     "retry": _of_retry,
     "way_back": _of_way_back,
     "roster": _of_roster,
+    "leavers": _of_leavers,
 }

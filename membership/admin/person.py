@@ -14,7 +14,7 @@ from membership.admin import erasure, filters, person_links, person_matrix, pers
 from membership.admin.person_verbs import PersonVerbs
 from membership.admin.requests import Request, visible_systems
 from membership.models import Account, Person, reached_ids, visible_to
-from membership.services import pages, people, removal
+from membership.services import leaving, leaving_pages, pages, people, removal
 from membership.templatetags import cells
 from membership.vocab import Right
 
@@ -26,6 +26,7 @@ class PersonAdmin(PersonVerbs):
     page_template = "membership/people/page.html"
     posts = {
         "remove_everywhere": Right.ACT,
+        "leaver": Right.ACT,
         "protect": Right.PROTECT,
         "unprotect": Right.PROTECT,
         "unlink": Right.ACT,
@@ -66,6 +67,7 @@ class PersonAdmin(PersonVerbs):
             "about": about,
             "as_of_systems": visible_systems(request),
             "may_act": self.has_act_permission(request),
+            "leaving": leaving_pages.of_person(row, request.user),
             **person_links.context(request, row),
             **person_privacy.context(request, row),
             **person_matrix.context(request, row, about),
@@ -89,6 +91,9 @@ class PersonAdmin(PersonVerbs):
 
     def do_remove_everywhere(self, request: Request, row: Person) -> HttpResponse:
         return HttpResponseRedirect(cells.page(removal.draft_removal_everywhere(person=row, actor=request.user)))
+
+    def do_leaver(self, request: Request, row: Person) -> HttpResponse:
+        return HttpResponseRedirect(cells.page(leaving.draft_leaving([row], actor=request.user)))
 
     def do_protect(self, request: Request, row: Person) -> None:
         people.protect_person(row, request.POST.get("note", ""), actor=request.user)

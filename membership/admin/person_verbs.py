@@ -19,7 +19,7 @@ from membership.admin.selections import Selected
 from membership.admin.until import until_form
 from membership.errors import ChangeRefused, NotAllowed, Reason
 from membership.models import Account, Change, Person, has_right, visible_to
-from membership.services import addition, bundles, inert, same_groups, titles
+from membership.services import addition, bundles, inert, leaving, same_groups, titles
 from membership.templatetags import cells
 from membership.vocab import Right
 
@@ -29,7 +29,7 @@ class SameGroupsForm(forms.Form):
 
 
 class PersonVerbs(PanelAdmin):
-    actions = ("add_to_groups", "assign_bundle", "withdraw_bundle")
+    actions = ("add_to_groups", "assign_bundle", "withdraw_bundle", "leavers")
 
     # --- actions ------------------------------------------------------------------------------------------------------
     @admin.action(description=gettext_lazy("Add to groups…"), permissions=["act"])
@@ -43,6 +43,10 @@ class PersonVerbs(PanelAdmin):
     @admin.action(description=gettext_lazy("Withdraw a bundle…"), permissions=["act"])
     def withdraw_bundle(self, request: Request, queryset: QuerySet) -> HttpResponse:
         return _go("withdraw_bundle", selection_of(request, queryset))
+
+    @admin.action(description=gettext_lazy("Leavers…"), permissions=["act"])
+    def leavers(self, request: Request, queryset: QuerySet) -> HttpResponse:
+        return HttpResponseRedirect(cells.page(leaving.draft_leaving(queryset, actor=request.user)))
 
     # --- pages that ask -----------------------------------------------------------------------------------------------
     def own_urls(self, prefix: str) -> list[URLPattern]:

@@ -17,6 +17,7 @@ from membership.models import (
     Drift,
     Erasure,
     Group,
+    Leaving,
     LinkProposal,
     Participant,
     Person,
@@ -45,6 +46,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     stopped = {"count": found.stopped, "variant": "bad", "means": _("stopped")}
     add(_("Overview"), reverse("admin:index"), "dashboard", Right.SEE)
     add(_("People"), cells.listing(Person), "person", Right.SEE)
+    add(_("Leavers"), cells.listing(Leaving), "person_off", Right.SEE)
     add(_("Bundles"), cells.listing(Bundle), "inventory_2", Right.SEE)
     add(_("Groups"), cells.listing(Group), "groups", Right.SEE)
     add(_("Lists from files"), cells.listing(Roster), "upload_file", Right.ACT)

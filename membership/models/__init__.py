@@ -8,6 +8,7 @@ from membership.models.ending import Ending
 from membership.models.erasure import Erasure
 from membership.models.group import Group
 from membership.models.guard import Decision, Finding, GuardRule, PendingPlan
+from membership.models.leaving import Leaving, LeavingState
 from membership.models.operation import Operation
 from membership.models.participant import Drift, Participant, Presence
 from membership.models.person import Account, LinkProposal, Person
@@ -49,6 +50,8 @@ __all__ = [
     "Finding",
     "Group",
     "GuardRule",
+    "Leaving",
+    "LeavingState",
     "LeftOut",
     "LinkProposal",
     "Operation",

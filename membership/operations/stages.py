@@ -130,9 +130,7 @@ def advance() -> bool:
     """Have the groups of stages that have ended read, and judge those that were read. True: something was done."""
     done = 0
     begun = Stage.objects.filter(state__in=(StageState.RUNNING, StageState.READING))
-    for stage in begun.exclude(change__confirmed_at=None).order_by(
-        "pk"
-    ):  # what waits for approval has not begun
+    for stage in begun.exclude(change__confirmed_at=None).order_by("pk"):  # what waits for approval has not begun
         done += _end(stage) if stage.state == StageState.RUNNING else _judge(stage)
     return bool(done)
 

@@ -15,6 +15,7 @@ from membership.services import (
     bundles,
     drafts,
     groups,
+    leaving,
     matrix,
     outside,
     removal,
@@ -59,6 +60,7 @@ _FROM_SELECTION: Mapping[str, _Again] = {
     ChangeKind.ROSTER: planning.again,
     ChangeKind.BACK_TO_DAY: time_machine.again,
     ChangeKind.TAKE_BACK: taking_back.again,
+    ChangeKind.LEAVER: leaving.again,
 }
 """Kinds whose selection says all of it. Of the others the rows that were planned are planned again."""
 _FROM_ROWS: Mapping[str, _Again] = {

@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 RECENT_REASONS = 5
 _REASONS_LOOKED_AT = 100
 _NAMED_GROUPS = 5
-_ONLY_REMOVES = (ChangeKind.REMOVAL, ChangeKind.REMOVAL_EVERYWHERE, ChangeKind.BUNDLE_WITHDRAWN, ChangeKind.ENDING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +144,7 @@ def _pending(change: Change) -> PendingPlan | None:
 def _preview_part(part: ChangeConnection, change: Change) -> PreviewPart:
     system = part.connection
     count = part.operations_count
-    if change.kind in _ONLY_REMOVES:
+    if change.kind in ChangeKind.only_remove():
         groups = ngettext(
             "from %(count)d group in %(system)s", "from %(count)d groups in %(system)s", part.groups_count
         )

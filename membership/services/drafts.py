@@ -137,6 +137,8 @@ def change_entry(
 
 def accounts_meant(selection: Mapping[str, Any], actor: "User") -> QuerySet[Account]:
     """The accounts of an "everywhere" that the actor may see."""
+    if selection["kind"] == "leavers":
+        return visible_to(Account.objects.filter(person_id__in=selection["ids"]), actor)
     meant = Account.objects.filter(**{"person_id" if selection["kind"] == "person" else "pk": selection["id"]})
     return visible_to(meant, actor)
 

@@ -15,7 +15,6 @@ from membership.services.step_words import duration, seconds
 from membership.vocab import ChangeKind, ChangeState, ConnectionState, OperationState
 
 _WAITING = (OperationState.PLANNED, OperationState.QUEUED)
-_ONLY_REMOVES = (ChangeKind.REMOVAL, ChangeKind.REMOVAL_EVERYWHERE, ChangeKind.BUNDLE_WITHDRAWN, ChangeKind.ENDING)
 _SENT_SOON = (*_WAITING, OperationState.RUNNING)
 
 
@@ -116,7 +115,7 @@ def _is_released(part: PartProgress, change: Change) -> bool:
 
 
 def _tally_word(change: Change, state: OperationState, count: int) -> str:
-    only_removes = change.kind in _ONLY_REMOVES
+    only_removes = change.kind in ChangeKind.only_remove()
     word = _("already gone") if state == OperationState.NOT_NEEDED and only_removes else str(state.label)
     return _("%(count)d %(state)s") % {"count": count, "state": word}
 

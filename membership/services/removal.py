@@ -49,11 +49,20 @@ def draft_removal_everywhere(*, person: Person | None = None, account: Account |
         refuse(Reason.NOTHING_SELECTED)
     need_visible(row, actor)
     selection = {"kind": "person" if person else "account", "id": row.pk, "label": str(row)}
+    known = person.accounts.count() if person else 1
+    return draft_everywhere(ChangeKind.REMOVAL_EVERYWHERE, selection, accounts_count=known, actor=actor)
+
+
+def draft_everywhere(kind: ChangeKind, selection: Mapping[str, Any], *, accounts_count: int, actor: "User") -> Change:
+    """Store the draft by which the accounts that `selection` means leave everything. The caller asked for the right.
+
+    `accounts_count`: how many there are in all; of those that the actor may not see the preview says so.
+    """
     accounts = list(drafts.accounts_meant(selection, actor).select_related("connection"))
-    hidden = person is not None and person.accounts.count() > len(accounts)
+    hidden = accounts_count > len(accounts)
     unread = places.not_known(accounts, timezone.now())
     with transaction.atomic():
-        change = drafts.new_draft(ChangeKind.REMOVAL_EVERYWHERE, selection, actor=actor, touches_hidden=hidden)
+        change = drafts.new_draft(kind, selection, actor=actor, touches_hidden=hidden)
         if _ask_places(change, accounts, unread, actor=actor):
             return change
         drafts.finish_draft(change, drafts.plan_everywhere(change, actor), actor=actor)

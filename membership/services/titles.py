@@ -226,6 +226,15 @@ def _of_way_back(change: Change, about: About) -> str:
     return _("Put back as before: %(person)s in %(group)s") % said
 
 
+def _of_leaver(change: Change, about: About) -> str:
+    who = _name(about, "label") or people(change.people_count or len(about.get("ids", ())))
+    if change.compiled_at is None:
+        return _("%(people)s: leave everything") % {"people": who}
+    if not change.operations_count:
+        return _("Nobody to remove")
+    return _("%(people)s: leave everything, %(groups)s") % {"people": who, "groups": groups(change.groups_count)}
+
+
 def _of_roster(change: Change, about: About) -> str:
     if not change.operations_count:
         return _("Nothing to change")
@@ -236,7 +245,7 @@ def _of_roster(change: Change, about: About) -> str:
 _ROSTER_TITLES: Mapping[str, Any] = {
     "add": gettext_lazy("Add %(people)s to %(group)s, as the list “%(list)s” says"),
     "remove": gettext_lazy("Remove %(people)s from %(group)s, as the list “%(list)s” says"),
-    "exactly": gettext_lazy("Make %(group)s exactly the list “%(list)s”: %(people)s change"),
+    "exactly": gettext_lazy("Make %(group)s exactly the list “%(list)s”: change %(people)s"),
 }
 
 
@@ -280,4 +289,5 @@ _TITLES: Mapping[ChangeKind, Callable[[Change, About], str]] = {
     ChangeKind.BACK_TO_DAY: _of_day,
     ChangeKind.TAKE_BACK: _of_taking_back,
     ChangeKind.ENDING: _of_ending,
+    ChangeKind.LEAVER: _of_leaver,
 }

@@ -17,8 +17,11 @@ from membership.models import (
     Participant,
     Person,
     Reading,
+    Roster,
+    RosterColumns,
 )
 from membership.services import approval, changes, drafts, endings, guarding, link_proposals, pending, people, removal
+from membership.services.rosters import uploading, work
 from membership.vocab import ChangeKind, ChangeState, Guard, GuardLevel, OperationState
 
 HOSTILE = '<b>Eve</b> \u202egnp.exe\u200b & "co" שלום'
@@ -112,6 +115,27 @@ def _paused(actor):
         timezone.localdate(), actor=actor,
     )  # fmt: skip
     return change
+
+
+def lists(world, actor):
+    """Lists from files in every state that asks or tells something: `{state: list}`."""
+    group, found = world.group("Группа 2"), {}
+    content = f"Name;E-Mail\r\n{HOSTILE};\r\nИван Петров;\r\n;grace@example.org\r\n;nobody@example.org\r\n".encode()
+    for state in ("columns", "asking", "failed", "done"):
+        row = uploading.upload(
+            group, "exactly", f"{HOSTILE}.csv", [b"%PDF" if state == "failed" else content], actor=actor
+        )
+        work.work_on_lists()
+        if state in ("asking", "done"):
+            uploading.choose_columns(row, {"name": 0, "email": 1}, actor=actor)
+            RosterColumns.objects.all().delete()
+            work.work_on_lists()
+        if state == "done":
+            uploading.confirm_rows(row, (), actor=actor)
+            work.work_on_lists()
+        found[state] = Roster.objects.get(pk=row.pk, state=state)
+    found["working"] = uploading.upload(group, "add", "new.csv", [content], actor=actor)
+    return found
 
 
 def _running(present, actor, now):

@@ -44,6 +44,7 @@ def test_another_try_of_each_kind_says_so(kind):
         (ChangeKind.GROUP, "system"),
         (ChangeKind.WAY_BACK, "label"),
         (ChangeKind.ROSTER, "label"),
+        (ChangeKind.LEAVER, "label"),
     ],
 )
 def test_a_name_cannot_turn_a_title_around(kind, key):
