@@ -13,9 +13,11 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from bench.result import Result
-from tools.run_tests import POSTGRES, answers
+import psycopg
 
+from bench.result import Result
+
+POSTGRES = "postgres://postgres@127.0.0.1:5432/postgres"
 ROOT = Path(__file__).resolve().parent.parent
 NAMES = ("books", "sync", "push", "limit", "pages")
 
@@ -54,13 +56,22 @@ def urls(database: str) -> list[str]:
     return found
 
 
+def answers(url: str) -> bool:
+    """Whether a server is there; the database of the address need not exist."""
+    try:
+        psycopg.connect(url, dbname="postgres", connect_timeout=2).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
 def measured(url: str, names: list[str], *, is_long: bool, rounds: int) -> list[Result]:
     environment = {**os.environ, "DATABASE_URL": url} if url else {**os.environ}
     if not url:
         environment.pop("DATABASE_URL", None)
     command = [sys.executable, "-m", "bench.run", f"--rounds={rounds}", *(["--long"] if is_long else []), *names]
     found: list[Result] = []
-    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
         for line in process.stdout or ():
             if (result := Result.read(line)) is not None:
                 found.append(result)

@@ -26,7 +26,7 @@ _numbers = itertools.count(1)
 @contextmanager
 def database() -> Iterator[str]:
     """A migrated database of our own. Gives its kind."""
-    made = setup_databases(verbosity=0, interactive=False, aliases={"default"}, serialized_aliases=set())
+    made = setup_databases(verbosity=0, interactive=False, aliases={"default": None}, serialized_aliases=set())
     try:
         yield connection.vendor
     finally:

@@ -24,7 +24,7 @@ def insert(model: type[models.Model], rows: Sequence[Mapping[str, Any]]) -> None
         return
     given = list(rows[0])
     defaults = {
-        field.column: _default(field)
+        str(field.column): _default(field)
         for field in model._meta.concrete_fields
         if not field.primary_key and field.column not in rows[0]
     }
