@@ -23,7 +23,7 @@ TURN_S = 5.0
 """How long a lane sends before it looks at doubts and at its connection's state again."""
 GATHER_S = 0.02
 """How long further answers are waited for, so that one transaction settles many."""
-QUEUE_EVERY_S = 0.25
+QUEUE_EVERY_S = 0.5
 """How often confirmed changes are looked for while others are sent: a small one goes before the rest of a large one."""
 GATHER_LONGER_S = 0.05
 """The same while the threads have work left: fewer and larger transactions, of which each has its price."""
