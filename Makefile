@@ -1,12 +1,12 @@
 # Musterbook: `make` lists what there is.
 PYTHON ?= python3
 BIN := .venv/bin
-CODE := membership project tools manage.py
+CODE := membership project tools bench manage.py
 # The https profile: what `check --deploy` holds a real installation to. Its keys open nothing.
 HTTPS := ENV_FILE=tests/https-profile.env
 
 .DEFAULT_GOAL := help
-.PHONY: help run password test check format lock shots test-crash test-scale dev
+.PHONY: help run password test check format lock shots test-crash test-scale bench dev
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ test-crash: dev  ## The long form of the tests that kill processes
 
 test-scale: dev  ## The long form of the tests with many rows
 	@exec env LONG=1 $(BIN)/python tools/run_tests.py -m scale $(ARGS)
+
+bench: dev  ## Measure against controls; ARGS="--long", ARGS="push limit --database sqlite" narrows
+	@exec $(BIN)/python -m bench $(ARGS)
 
 check: dev  ## Everything that can be said without running it
 	$(BIN)/ruff check .

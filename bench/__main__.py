@@ -13,9 +13,11 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from bench.result import Result
-from tools.run_tests import POSTGRES, answers
+import psycopg
 
+from bench.result import Result
+
+POSTGRES = "postgres://postgres@127.0.0.1:5432/postgres"
 ROOT = Path(__file__).resolve().parent.parent
 NAMES = ("books", "sync", "push", "limit", "pages")
 
@@ -52,6 +54,15 @@ def urls(database: str) -> list[str]:
         else:
             print("No PostgreSQL answers (DATABASE_URL_TEST_PG).", file=sys.stderr)
     return found
+
+
+def answers(url: str) -> bool:
+    """Whether a server is there; the database of the address need not exist."""
+    try:
+        psycopg.connect(url, dbname="postgres", connect_timeout=2).close()
+    except psycopg.OperationalError:
+        return False
+    return True
 
 
 def measured(url: str, names: list[str], *, is_long: bool, rounds: int) -> list[Result]:

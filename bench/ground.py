@@ -26,7 +26,7 @@ _numbers = itertools.count(1)
 @contextmanager
 def database() -> Iterator[str]:
     """A migrated database of our own. Gives its kind."""
-    made = setup_databases(verbosity=0, interactive=False, aliases={"default"}, serialized_aliases=set())
+    made = setup_databases(verbosity=0, interactive=False, aliases={"default": None}, serialized_aliases=set())
     try:
         yield connection.vendor
     finally:
@@ -40,7 +40,8 @@ class RemoteProcess:
     def __init__(self) -> None:
         self._process = subprocess.Popen([sys.executable, "-m", "bench.server"], stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None  # noqa: S101 - for the type checker
-        self.port = int(self._process.stdout.readline())
+        with self._process.stdout as told:
+            self.port = int(told.readline())
         self.url = f"http://127.0.0.1:{self.port}"
 
     def ask(self, method: str, path: str, body: Any = None) -> dict[str, Any]:

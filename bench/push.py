@@ -7,7 +7,7 @@ import queue
 import statistics
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import requests
 
@@ -42,7 +42,12 @@ class Cell:
         system = ground.make_connection(self._remote.url, concurrency=self.width)
         change = ground.confirmed_removal(ground.make_members(system, self.number, groups=10))
         lane = Lane(system.pk, "bench", threading.Event(), {})
-        rate = self._timed("worker", lambda: (lane.start(), lane.join()))
+
+        def run() -> None:
+            lane.start()
+            lane.join()
+
+        rate = self._timed("worker", run)
         ended = ground.ended(change)
         if ended != {OperationState.CONFIRMED: self.number}:
             raise RuntimeError(f"the change ended as {ended}")
@@ -102,10 +107,10 @@ class Cell:
         finally:
             session.close()
 
-    def _timed(self, who: str, run: object) -> float:
+    def _timed(self, who: str, run: Callable[[], None]) -> float:
         self._remote.reset(latency=self.latency)
         cpu, began = time.process_time(), time.perf_counter()
-        run()  # type: ignore[operator]
+        run()
         seconds = time.perf_counter() - began
         self.cpu_ms[who].append((time.process_time() - cpu) / self.number * 1000)
         told = self._remote.stats()

@@ -25,7 +25,7 @@ else:
     DATABASES["default"]["TEST"] = {"NAME": f"musterbook_bench_{os.getpid()}"}
 if os.environ.get("BENCH_DATABASE"):  # a process beside the one that made it
     DATABASES["default"]["NAME"] = os.environ["BENCH_DATABASE"]
-LOGGING["root"]["level"] = "WARNING"
+LOGGING = {**LOGGING, "root": {"handlers": ["console"], "level": "WARNING"}}
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},

@@ -82,16 +82,15 @@ class ParticipantListing(Listing[RemoteParticipant]):
             )
             for item in items
         ]
-        return dict(
-            bulk.upsert_returning(
-                Participant,
-                ("group_id", "remote_id", "account_id", "is_present", "seen_at", *COLUMNS),
-                rows,
-                unique=("group_id", "remote_id"),
-                kept=kept,
-                returning=("remote_id", "id"),
-            )
+        written = bulk.upsert_returning(
+            Participant,
+            ("group_id", "remote_id", "account_id", "is_present", "seen_at", *COLUMNS),
+            rows,
+            unique=("group_id", "remote_id"),
+            kept=kept,
+            returning=("remote_id", "id"),
         )
+        return {str(remote_id): int(pk) for remote_id, pk in written}
 
     def _begin(self, items: Sequence[Pending[RemoteParticipant]], ids: Mapping[str, int]) -> None:
         presence.begin(

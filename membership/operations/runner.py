@@ -2,6 +2,7 @@
 
 import math
 import queue
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -22,14 +23,10 @@ TURN_S = 5.0
 """How long a lane sends before it looks at doubts and at its connection's state again."""
 GATHER_S = 0.02
 """How long further answers are waited for, so that one transaction settles many."""
-QUEUE_EVERY_S = 0.25
+QUEUE_EVERY_S = 0.5
 """How often confirmed changes are looked for while others are sent: a small one goes before the rest of a large one."""
 GATHER_LONGER_S = 0.05
 """The same while the threads have work left: fewer and larger transactions, of which each has its price."""
-AHEAD_S = 0.2
-"""How far intents run ahead of the threads: what so many seconds will send, by how fast it goes now."""
-AHEAD_AT_MOST = 3
-"""The same, at most so many calls a thread."""
 
 
 def _stops_the_lane(error: ProviderError) -> bool:
@@ -61,9 +58,9 @@ class Runner:
         self._threads = max(1, threads)
         self._rate_per_s = rate_per_s
         self._senders = Senders(self._threads, self._send, name=f"lane-{connection_id}")
-        self._answers: queue.SimpleQueue[Attempt] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[tuple[Attempt, float]] = queue.SimpleQueue()
         self._running: dict[int, Operation] = {}
-        self._pace = Pace()
+        self._pace = Pace(self._threads)
         self._queue_at = 0.0
 
     @property
@@ -72,8 +69,7 @@ class Runner:
 
         Never more than the limit of the lane lets start within a second.
         """
-        ahead = min(AHEAD_AT_MOST * self._threads, int(self._pace.per_s * AHEAD_S))
-        return max(1, min(self._threads + ahead, max(self._threads, int(self._rate_per_s))))
+        return min(self._threads + self._pace.ahead, max(self._threads, int(min(self._rate_per_s, sys.maxsize))))
 
     def push(self) -> tuple[bool, ProviderError | None]:
         """Send until nothing can be claimed, the turn is over, or an answer stops the lane.
@@ -83,6 +79,7 @@ class Runner:
         Whatever was begun is settled when this returns. Raises `LaneLost`.
         """
         sent, trouble = False, None
+        self._pace.rest()
         turn_ends = time.monotonic() + TURN_S
         while True:
             self._lease.keep()
@@ -94,6 +91,7 @@ class Runner:
 
     def _refill(self) -> bool:
         """Claim what the window has room for. True: there was something."""
+        self._pace.round_began()
         window, running = self.window, len(self._running)
         room = window - running
         if running > self._threads and room < (window - self._threads) / 2:
@@ -117,7 +115,9 @@ class Runner:
             self._senders.put(Job.of(operation))
 
     def _send(self, job: Job) -> None:
-        self._answers.put(attempt(self._provider, job, self._lease.send_before))
+        began = time.monotonic()
+        answer = attempt(self._provider, job, self._lease.send_before)
+        self._answers.put((answer, time.monotonic() - began))
 
     def _settle_some(self) -> ProviderError | None:
         """Settle the answers that are there; start the next calls of operations that have some left."""
@@ -146,8 +146,8 @@ class Runner:
                 batch.append(self._answers.get_nowait())
             except queue.Empty:
                 break
-        self._pace.note(len(batch))
-        return batch
+        self._pace.answered([seconds for _, seconds in batch])
+        return [answer for answer, _ in batch]
 
     def close(self) -> None:
         """Wait for what is on its way, at most the time limit of a request; nothing leaves any more.

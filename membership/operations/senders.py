@@ -3,11 +3,13 @@
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from membership.operations.attempts import Job
 
-REMEMBERED_S = 1.0
+AHEAD_AT_MOST_S = 1.0
+AHEAD_AT_MOST = 256
+"""Intents that no thread has begun: so many more doubts does a killed worker leave, for one reading a group."""
 
 
 class Senders:
@@ -45,16 +47,38 @@ class Senders:
 
 
 class Pace:
-    """How many calls a second were answered lately."""
+    """How fast the threads could go, and how long the books take meanwhile: by both, how far intents run ahead."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, threads: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._threads = threads
         self._clock = clock
-        self._noted_at = clock()
-        self.per_s = 0.0
+        self._call_s = 0.0
+        self._round_s = 0.0
+        self._round_began: float | None = None
 
-    def note(self, answers: int) -> None:
+    def answered(self, seconds: Sequence[float]) -> None:
+        """So long did calls take, waiting for the limit included."""
+        if seconds:
+            self._call_s = _mean(self._call_s, sum(seconds) / len(seconds))
+
+    def round_began(self) -> None:
+        """The books begin anew: claim, gather, settle."""
         now = self._clock()
-        seconds = max(now - self._noted_at, 0.001)
-        weight = min(1.0, seconds / REMEMBERED_S)
-        self.per_s += (answers / seconds - self.per_s) * weight
-        self._noted_at = now
+        if self._round_began is not None:
+            self._round_s = _mean(self._round_s, now - self._round_began)
+        self._round_began = now
+
+    def rest(self) -> None:
+        """Nothing is sent for a while: that is no round."""
+        self._round_began = None
+
+    @property
+    def ahead(self) -> int:
+        """How many calls the threads will begin until the books are round twice; at most what a second starts."""
+        if not self._call_s:
+            return 0
+        return min(AHEAD_AT_MOST, int(self._threads / self._call_s * min(AHEAD_AT_MOST_S, 2 * self._round_s)))
+
+
+def _mean(before: float, now: float) -> float:
+    return (before + now) / 2 if before else now
