@@ -7,4 +7,5 @@ resolve   reads back what is in doubt
 reading   looks at remotes and hands what they say to the mirror
 lane      one connection's turn: lease, recovery, sign-in, push, resolve, read
 worker    all lanes of one process, and its heartbeat
+trouble   what is said of storage that fails; clock: what is put right when it was set back
 """

@@ -30,6 +30,17 @@ def test_a_silent_worker_is_told_and_the_panel_still_ready(client):
     assert (answer.status_code, answer.json()["worker"]) == (200, "silent")
 
 
+def test_a_worker_that_cannot_write_is_told_and_the_panel_still_ready(client):
+    WorkerBeat.objects.create(name="w", at=timezone.now(), trouble="storage_unavailable")
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()["worker"]) == (200, "cannot write")
+
+
+def test_a_heartbeat_of_tomorrow_is_no_sign_of_life():
+    WorkerBeat.objects.create(name="w", at=timezone.now() + timedelta(days=1))
+    assert health.is_worker_silent()
+
+
 def test_without_its_triggers_the_panel_is_not_ready(client, monkeypatch):
     monkeypatch.setattr(health.triggers, "missing", lambda: ["musterbook_entry_update"])
     answer = client.get("/readyz")

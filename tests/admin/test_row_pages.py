@@ -1,5 +1,7 @@
 """Pages of groups, accounts, people, participants, systems and entries, and what is done on them."""
 
+from datetime import timedelta
+
 import pytest
 from django.utils import timezone
 
@@ -149,6 +151,22 @@ def test_every_page_says_when_the_worker_is_silent(as_, viewer, silent):
         ("The worker gives no sign of life." in body(as_(viewer), page)) for page in ("/", "/membership/participant/")
     ]
     assert said == [silent, silent]
+
+
+@pytest.mark.parametrize(
+    ("trouble", "words"),
+    [
+        ("audit_unavailable", "The audit log cannot be written."),
+        ("storage_unavailable", "The database does not answer as it should."),
+    ],
+)
+def test_every_page_says_when_the_worker_cannot_write(as_, viewer, trouble, words):
+    now = timezone.now()
+    WorkerBeat.objects.create(name="well", at=now)
+    beat = WorkerBeat.objects.create(name="in trouble", at=now, trouble=trouble)
+    assert words in body(as_(viewer), "/membership/participant/")
+    WorkerBeat.objects.filter(pk=beat.pk).update(at=now - timedelta(hours=1))
+    assert words not in body(as_(viewer), "/membership/participant/")
 
 
 @pytest.mark.parametrize("model", ["participant", "group", "account", "person", "drift"])
