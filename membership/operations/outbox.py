@@ -331,8 +331,8 @@ def due_connections(now: datetime) -> set[int]:
     rested = Q(connection__slowed_until=None) | Q(connection__slowed_until__lte=now)
     working = Operation.objects.filter(rested, connection__in=active, change__state__in=ChangeState.open()).filter(
         Q(stages.released(now), state=OperationState.PLANNED)
-        | Q(GOES_ON, state=OperationState.QUEUED, not_before=None)
-        | Q(state__in=(OperationState.QUEUED, OperationState.IN_DOUBT), not_before__lte=now)
+        | Q(GOES_ON, Q(not_before=None) | Q(not_before__lte=now), state=OperationState.QUEUED)
+        | Q(state=OperationState.IN_DOUBT, not_before__lte=now)
         | Q(state=OperationState.RUNNING)
     )
     return set(working.values_list("connection_id", flat=True).distinct())

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from membership.models import Connection, Operation
-from membership.vocab import ConnectionState, OperationState
+from membership.operations import stages
+from membership.vocab import ConnectionState, OperationState, StageState
 from tests.processes import ROOT
 from tests.world import KAITEN_TOKEN
 
@@ -64,6 +66,7 @@ ON_THE_WAY = [
 IN_RECOVERY = ["recover.inside", "recover.written", "lane.recovered", "resolve.read", "resolve.inside"]
 """Armed again while a killed worker is recovered from."""
 WHEN_STOPPED = ["pause.inside", "pause.done"]
+BETWEEN_STAGES = ["stage.ending", "stage.judging"]
 
 
 def of_this_run(points):
@@ -118,6 +121,17 @@ def test_a_worker_killed_while_it_stops_a_system_goes_on_where_it_stopped(scene,
     scene.check()
 
 
+@pytest.mark.parametrize(("name", "turn"), in_turns(BETWEEN_STAGES))
+def test_a_worker_killed_between_two_stages_goes_on_with_the_next(scene, start, name, turn):
+    stages.lay_out(scene.change, (4, 3), timezone.now())
+    connection.close()
+    assert kill_at(start, name, 1 + turn % 2)
+    if start(f"{name}:1").wait() == KILLED:
+        start().finish()
+    scene.check()
+    assert [stage.state for stage in scene.change.stages.order_by("number")] == [StageState.AS_WISHED] * 3
+
+
 def points_in(path):
     """The names of `crash.point` in a module; `f"{part}.x"` stands for the two parts that use it."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -133,4 +147,4 @@ def points_in(path):
 def test_every_point_in_the_code_is_armed_by_a_test_and_named_once():
     found = [name for path in Path(ROOT, "membership").rglob("*.py") for name in points_in(path)]
     assert len(found) == len(set(found)) >= 25
-    assert set(found) == {*ON_THE_WAY, *IN_RECOVERY, *WHEN_STOPPED}
+    assert set(found) == {*ON_THE_WAY, *IN_RECOVERY, *WHEN_STOPPED, *BETWEEN_STAGES}
