@@ -8,6 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from membership import crash
+from membership.audit import record
 from membership.errors import NextStep
 from membership.models import Group, Operation
 from membership.operations import outbox
@@ -142,7 +143,8 @@ def _remaining(provider: Provider, operation: Operation, there: RemoteParticipan
 def _record(operations: Sequence[Operation], seen: dict[int, Seen], token: int, requests: int) -> None:
     """The first of the entries says how many requests the reading took, for all of them."""
     now = timezone.now()
-    steps, entries = [], []
+    steps: list[Step] = []
+    entries: list[record.Entry] = []
     for operation in operations:
         finding = judge(operation, seen[operation.pk])
         steps.append(_step(operation, finding, seen[operation.pk]))
