@@ -18,6 +18,7 @@ from membership.audit import triggers, words
 def register() -> None:
     """Have Django run them. Those that ask the database run with `migrate` and `check --database default`."""
     checks.register(audit_key, Tags.security)
+    checks.register(anchor_keys, Tags.security)
     checks.register(audit_triggers, Tags.database)
     checks.register(audit_words, Tags.database)
 
@@ -31,6 +32,20 @@ def audit_key(**_more: Any) -> list[CheckMessage]:
                 f"The key of the audit log cannot be used: {error}",
                 hint="Without it nothing can be done at the panel. See .env.example.",
                 id="musterbook.E001",
+            )
+        ]
+    return []
+
+
+def anchor_keys(**_more: Any) -> list[CheckMessage]:
+    try:
+        conf.anchor_key()
+    except ImproperlyConfigured as error:
+        return [
+            Error(
+                f"The audit log cannot be anchored: {error}",
+                hint="Correct ANCHOR_KEYS, or take it out: then no anchors are made. See .env.example.",
+                id="musterbook.E004",
             )
         ]
     return []

@@ -38,13 +38,16 @@ def make(*, now: dt.datetime | None = None) -> AuditAnchor | None:
     if key is None:
         return None
     moment = now or timezone.now()
+    # Read and hashed before the transaction begins: entries do not change, and SQLite has one writer at a time.
+    last = AuditAnchor.objects.order_by("-n").first()
+    n, prev = (last.n, signed(last).digest) if last else (0, "")
+    anchor = _next(n, prev, _heads_of(last), key, moment)
+    if not anchor.roots:
+        return None
     try:
         with transaction.atomic():
-            last = AuditAnchor.objects.order_by("-n").first()
-            n, prev = (last.n, signed(last).digest) if last else (0, "")
-            anchor = _next(n, prev, _heads_of(last), key, moment)
-            return _store(anchor, key, moment) if anchor.roots else None
-    except IntegrityError:
+            return _store(anchor, key, moment)
+    except IntegrityError:  # another process took the number
         return None
 
 

@@ -47,6 +47,8 @@ class Lane(threading.Thread):
         self._failures = 0
         self._unavailable_since: float | None = None
         self._tests_seen = 0
+        self._taken_beside = 0
+        """Requests that were not part of a reading."""
 
     def run(self) -> None:
         try:
@@ -108,10 +110,11 @@ class Lane(threading.Thread):
             self._lease.keep()
             self._deduct_tests()
             try:
-                if not remote.provider.is_signed_in():
-                    remote.provider.sign_in()
-                if self._send_and_resolve(remote, runner):
-                    continue
+                with self._beside_a_reading():
+                    if not remote.provider.is_signed_in():
+                        remote.provider.sign_in()
+                    if self._send_and_resolve(remote, runner):
+                        continue
                 steps = steps or self._next_reading(remote)
                 if steps is None:
                     return
@@ -121,6 +124,15 @@ class Lane(threading.Thread):
                 steps = None
                 self._meet(error, remote)
 
+    @contextmanager
+    def _beside_a_reading(self) -> Iterator[None]:
+        """What is asked in here belongs to no reading, even if one is under way."""
+        before = self._bucket.taken
+        try:
+            yield
+        finally:
+            self._taken_beside += self._bucket.taken - before
+
     def _send_and_resolve(self, remote: Remote, runner: Runner) -> bool:
         """True: there was something to do. Raises what stops the lane for now."""
         promoted = outbox.promote(self._connection_id)
@@ -129,7 +141,7 @@ class Lane(threading.Thread):
             raise trouble
         if sent:
             self._went_well()
-        resolved = resolve_next(self._connection_id, remote.provider, self._lease.token)
+        resolved = resolve_next(self._connection_id, remote.provider, self._lease.token, lambda: self._bucket.taken)
         if resolved:
             self._token_works()
         return resolved or sent or promoted
@@ -149,7 +161,10 @@ class Lane(threading.Thread):
         due: Reading | None = reading.next_due(row, timezone.now())
         if due is None:
             return None
-        return reading.run(due, remote.provider, lane_token=self._lease.token, requests=lambda: self._bucket.taken)
+        return reading.run(due, remote.provider, lane_token=self._lease.token, requests=self._read_so_far)
+
+    def _read_so_far(self) -> int:
+        return self._bucket.taken - self._taken_beside
 
     def _is_active(self) -> bool:
         return Connection.objects.filter(pk=self._connection_id, state=ConnectionState.ACTIVE).exists()

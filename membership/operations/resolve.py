@@ -1,6 +1,6 @@
 """Nothing in doubt is sent again unread: one reading answers all doubts of a group."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -8,6 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from membership import crash
+from membership.audit import record
 from membership.errors import NextStep
 from membership.models import Group, Operation
 from membership.operations import outbox
@@ -29,8 +30,8 @@ from membership.vocab import AuditAction, OperationState, Verb
 OF_GROUPS = (Verb.CREATE_GROUP, Verb.RENAME_GROUP, Verb.DELETE_GROUP)
 
 
-def resolve_next(connection_id: int, provider: Provider, token: int) -> bool:
-    """Read back the doubts of one group. True: there was one.
+def resolve_next(connection_id: int, provider: Provider, token: int, requests: Callable[[], int] = lambda: 0) -> bool:
+    """Read back the doubts of one group. True: there was one. `requests()` counts what the lane has sent so far.
 
     Raises a `ProviderError` when the reading failed: the doubts stay, and are looked at again after a while.
     """
@@ -42,6 +43,7 @@ def resolve_next(connection_id: int, provider: Provider, token: int) -> bool:
         return False
     operations = list(due.filter(group=first.group_id).select_related("group", "connection", "change", "account"))
     crash.point("resolve.before")
+    asked_before = requests()
     try:
         seen = _read(operations, provider)
     except ProviderError as error:
@@ -49,7 +51,7 @@ def resolve_next(connection_id: int, provider: Provider, token: int) -> bool:
             _look_again_later(operations, token)
         raise
     crash.point("resolve.read")
-    _record(operations, seen, token)
+    _record(operations, seen, token, requests() - asked_before)
     return True
 
 
@@ -138,9 +140,11 @@ def _remaining(provider: Provider, operation: Operation, there: RemoteParticipan
 # recording
 
 
-def _record(operations: Sequence[Operation], seen: dict[int, Seen], token: int) -> None:
+def _record(operations: Sequence[Operation], seen: dict[int, Seen], token: int, requests: int) -> None:
+    """The first of the entries says how many requests the reading took, for all of them."""
     now = timezone.now()
-    steps, entries = [], []
+    steps: list[Step] = []
+    entries: list[record.Entry] = []
     for operation in operations:
         finding = judge(operation, seen[operation.pk])
         steps.append(_step(operation, finding, seen[operation.pk]))
@@ -149,7 +153,7 @@ def _record(operations: Sequence[Operation], seen: dict[int, Seen], token: int) 
                 AuditAction.OPERATION_RESOLVED,
                 operation,
                 outcome=finding.outcome,
-                data={"state": finding.state},
+                data={"state": finding.state, "requests": 0 if entries else requests},
                 personal={"found": _facts(seen[operation.pk].there)},
             )
         )

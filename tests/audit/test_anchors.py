@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from membership import conf
 from membership.audit import anchor_file, anchoring, anchors
+from membership.checks import anchor_keys
 from membership.models import AnchorSink, AuditAnchor
 from membership.services import anchor_sinks
 
@@ -109,6 +110,13 @@ def test_new_keys_sign_and_of_the_old_the_public_half_is_enough(write, anchored,
     assert json.loads(anchoring.make().text)["kid"] == "a2"
     anchor_sinks.send()
     assert [anchor.n for anchor in contents(anchored.file)] == [1, 2]
+
+
+@pytest.mark.parametrize("key", ["c2hvcnQ=", "public.c2hvcnQ=", "?"])
+def test_keys_that_cannot_be_used_are_an_error_at_start(anchored, settings, key):
+    assert anchor_keys() == []
+    settings.ANCHOR_KEYS = {"a1": key}
+    assert [found.id for found in anchor_keys()] == ["musterbook.E004"]
 
 
 # sinks

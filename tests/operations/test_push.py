@@ -141,6 +141,7 @@ def test_somebody_else_changing_it_meanwhile_is_foreign_and_waits_for_a_person(r
     step = read_world.steps(change)[0]
     assert step.state == OperationState.FOREIGN
     assert step.found["is_manager"] is True
+    assert AuditEntry.objects.filter(operation_id=step.pk, action=AuditAction.OPERATION_FOREIGN).count() == 1
     row.refresh_from_db()
     assert row.is_manager
 

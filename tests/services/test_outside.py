@@ -79,6 +79,7 @@ def test_what_is_ignored_comes_back_on_its_day(vera, chess):
     today = timezone.localdate()
     ignore([row], today + timedelta(days=3), actor=vera)
     assert not open_drifts(vera).exists()
+    assert [entry.actor_id for entry in entries(AuditAction.DRIFT_IGNORED)] == [vera.pk]
     Drift.objects.update(ignored_until=today)
     assert open_drifts(vera).get() == row
     assert adopt(open_drifts(vera), actor=vera).done == 1
