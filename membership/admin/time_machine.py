@@ -54,7 +54,6 @@ def _view(page: "PanelAdmin", request: Request, pk: int) -> HttpResponse:
         formats=FORMATS,
         may_act=page.has_act_permission(request),
         title=title % {"name": name},
-        crumbs=[(page.opts.verbose_name_plural.capitalize(), cells.listing(page.model)), (name, cells.page(row))],
         **context,
     )
 
