@@ -13,7 +13,7 @@ from membership.models import Connection, Reading
 from membership.operations import retiring
 from membership.operations.aside import Aside
 from membership.operations.worker import Worker
-from membership.services import drafts, leaving, link_proposals, sessions
+from membership.services import drafts, leaving, link_proposals, notice_mail, notices, sessions
 from membership.services.refresh import request_refresh
 from membership.services.rosters import kept
 from membership.services.rosters import work as lists
@@ -30,6 +30,9 @@ HOUSEKEEPING: tuple[Callable[[], bool], ...] = (
     Aside(lists.work_on_lists, lists.is_any_due),
     kept.tidy,
     leaving.follow_up,
+    notices.collect,
+    notices.forget_old,
+    Aside(notice_mail.send_due, notice_mail.is_any_due),
 )
 """Done beside the lanes, about each half second; each says whether it did something."""
 

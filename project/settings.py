@@ -185,6 +185,13 @@ FILE_UPLOAD_HANDLERS = [
 ]
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000
 
+# --- e-mail -----------------------------------------------------------------------------------------------------------
+EMAIL_TIMEOUT = 10
+_email_url = env.str("EMAIL_URL", default="")
+if _email_url:
+    vars().update(env.email_url_config(_email_url))
+DEFAULT_FROM_EMAIL = env.str("MAIL_FROM", default=f"musterbook@{_public.hostname}")
+
 # --- Musterbook; read through membership/conf.py ----------------------------------------------------------------------
 MUSTERBOOK = {
     "READ_EVERY_S": env.float("READ_EVERY_S", default=30 * 60),
@@ -193,6 +200,8 @@ MUSTERBOOK = {
     "TYPE_NUMBER_ABOVE": env.int("TYPE_NUMBER_ABOVE", default=50),
     "SMALLEST_SHARE": env.float("SMALLEST_SHARE", default=0.5),
     "WORKER_SILENT_AFTER_S": env.float("WORKER_SILENT_AFTER_S", default=30),
+    "MAILS": bool(_email_url),
+    "NOTICE_DRIFT_ABOVE": env.int("NOTICE_DRIFT_ABOVE", default=20),
     "ROSTER_MAX_MB": env.int("ROSTER_MAX_MB", default=20),
     "ROSTER_MAX_ROWS": env.int("ROSTER_MAX_ROWS", default=200_000),
     "ROSTER_KEPT_DAYS": env.float("ROSTER_KEPT_DAYS", default=7),

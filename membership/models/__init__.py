@@ -6,6 +6,7 @@ from membership.models.change import Change, ChangeConnection, LeftOut
 from membership.models.connection import Connection, WorkerBeat
 from membership.models.group import Group
 from membership.models.leaving import Leaving, LeavingState
+from membership.models.notice import Notice, NoticeChoice, NoticeCursor, NoticeEvent, NoticeState
 from membership.models.operation import Operation
 from membership.models.participant import Drift, Participant, Presence
 from membership.models.person import Account, LinkProposal, Person
@@ -38,6 +39,11 @@ __all__ = [
     "LeavingState",
     "LeftOut",
     "LinkProposal",
+    "Notice",
+    "NoticeChoice",
+    "NoticeCursor",
+    "NoticeEvent",
+    "NoticeState",
     "Operation",
     "Participant",
     "Person",
