@@ -89,6 +89,16 @@ def roster_kept_days() -> float:
     return float(settings.MUSTERBOOK["ROSTER_KEPT_DAYS"])
 
 
+def mails() -> bool:
+    """Whether a mail server is set."""
+    return bool(settings.MUSTERBOOK["MAILS"])
+
+
+def notice_drift_above() -> int:
+    """Differences made outside in one system above which users are told."""
+    return int(settings.MUSTERBOOK["NOTICE_DRIFT_ABOVE"])
+
+
 @lru_cache(maxsize=4)
 def _fernet(keys: tuple[str, ...]) -> MultiFernet:
     try:

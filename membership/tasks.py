@@ -21,6 +21,8 @@ from membership.services import (
     ending_removals,
     leaving,
     link_proposals,
+    notice_mail,
+    notices,
     sessions,
 )
 from membership.services.refresh import request_refresh
@@ -43,6 +45,9 @@ HOUSEKEEPING: tuple[Callable[[], bool], ...] = (
     audit_checks.work,
     words.keep_up,
     leaving.follow_up,
+    notices.collect,
+    notices.forget_old,
+    Aside(notice_mail.send_due, notice_mail.is_any_due),
 )
 """Done beside the lanes, about each half second; each says whether it did something."""
 

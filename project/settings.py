@@ -167,11 +167,6 @@ AXES_DISABLE_ACCESS_LOG = True  # our audit log keeps the log-ins
 AXES_LOCKOUT_CALLABLE = "membership.admin.refusals.locked_out"
 LOGIN_URL = "admin:login"
 
-# --- mail: only the audit log's anchors are mailed --------------------------------------------------------------------
-vars().update(env.email_url("EMAIL_URL", default="smtp://localhost:25"))
-EMAIL_TIMEOUT = 10  # seconds
-DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default="musterbook@localhost")
-
 # --- words and times --------------------------------------------------------------------------------------------------
 LANGUAGE_CODE = env.str("LANGUAGE_CODE", default="en")
 LANGUAGES = [("en", _("English"))]
@@ -193,6 +188,13 @@ FILE_UPLOAD_HANDLERS = [
 ]
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000
 
+# --- mail: notices, and the newest anchor of the audit log ------------------------------------------------------------
+EMAIL_TIMEOUT = 10  # seconds
+_email_url = env.str("EMAIL_URL", default="")
+if _email_url:
+    vars().update(env.email_url_config(_email_url))
+DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default=f"musterbook@{_public.hostname}")
+
 # --- Musterbook; read through membership/conf.py ----------------------------------------------------------------------
 MUSTERBOOK = {
     "READ_EVERY_S": env.float("READ_EVERY_S", default=30 * 60),
@@ -206,6 +208,8 @@ MUSTERBOOK = {
     "STAGE_FAILURES_ABOVE": env.float("STAGE_FAILURES_ABOVE", default=0.1),
     "SMALLEST_SHARE": env.float("SMALLEST_SHARE", default=0.5),
     "WORKER_SILENT_AFTER_S": env.float("WORKER_SILENT_AFTER_S", default=20),
+    "MAILS": bool(_email_url),
+    "NOTICE_DRIFT_ABOVE": env.int("NOTICE_DRIFT_ABOVE", default=20),
     "ROSTER_MAX_MB": env.int("ROSTER_MAX_MB", default=20),
     "ROSTER_MAX_ROWS": env.int("ROSTER_MAX_ROWS", default=200_000),
     "ROSTER_KEPT_DAYS": env.float("ROSTER_KEPT_DAYS", default=7),

@@ -9,6 +9,7 @@ from membership.models.erasure import Erasure
 from membership.models.group import Group
 from membership.models.guard import Decision, Finding, GuardRule, PendingPlan
 from membership.models.leaving import Leaving, LeavingState
+from membership.models.notice import Notice, NoticeChoice, NoticeCursor, NoticeEvent, NoticeState
 from membership.models.operation import Operation
 from membership.models.participant import Drift, Participant, Presence
 from membership.models.person import Account, LinkProposal, Person
@@ -54,6 +55,11 @@ __all__ = [
     "LeavingState",
     "LeftOut",
     "LinkProposal",
+    "Notice",
+    "NoticeChoice",
+    "NoticeCursor",
+    "NoticeEvent",
+    "NoticeState",
     "Operation",
     "Participant",
     "PendingPlan",
