@@ -21,7 +21,7 @@ class Reading(InConnection, models.Model):
     group = models.ForeignKey(Group, on_delete=models.PROTECT, null=True, blank=True, related_name="readings")
     account = models.ForeignKey(Account, on_delete=models.PROTECT, null=True, blank=True, related_name="readings")
     change = models.ForeignKey(Change, on_delete=models.SET_NULL, null=True, blank=True, related_name="readings")
-    """The preview that waits for it."""
+    """The preview, or the stage of a change, that waits for it."""
     asked_by = models.ForeignKey(get_user_model(), on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     accept_fewer = models.BooleanField(default=False)
     """Somebody said that the group has really become smaller: how many were there before is no doubt then."""
