@@ -166,7 +166,8 @@ def newest(words: Sequence[str], *, low: int = 0, high: int = GREATEST) -> tuple
 
 def _newest_sqlite(cursor: Any, words: Sequence[str], low: int, high: int) -> list[int]:
     (indexed, phrase), (newer, newer_words) = _sqlite(words)
-    cursor.execute(f"{newer} AND entry_id BETWEEN %s AND %s", [*newer_words, low, high])
+    # Bounded below once: of two such bounds SQLite may take the wider one, and walk through everything.
+    cursor.execute(f"{newer} AND +entry_id >= %s AND +entry_id <= %s", [*newer_words, low, high])
     found = [row[0] for row in cursor.fetchall()]
     bounds = [low, high, COMMON + 1]
     cursor.execute(f"{indexed} AND rowid BETWEEN %s AND %s ORDER BY rowid DESC LIMIT %s", [*phrase, *bounds])
