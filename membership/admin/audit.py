@@ -190,7 +190,9 @@ class AuditEntryAdmin(PanelAdmin):
         return AuditChangeList
 
     def get_search_results(self, request: Request, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
-        found, asked = audit_query.narrow(queryset, search_term, request.user)
+        # A file holds all that was found, a page the newest.
+        whole = request.method == "POST"
+        found, asked = audit_query.narrow(queryset, search_term, request.user, whole=whole)
         request.audit_asked = asked  # type: ignore[attr-defined]
         return found, False
 

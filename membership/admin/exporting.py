@@ -120,6 +120,12 @@ COLUMNS: Mapping[str, Sequence[exports.Column]] = {
         (_("name"), "name"),
         (_("note"), "note"),
     ),
+    "erasure": (
+        (_("number"), "pk"),
+        (_("state"), _words("state")),
+        (_("asked"), "asked_at"),
+        (_("decided"), "decided_at"),
+    ),
     "auditentry": (
         (_("number"), "pk"),
         (_("when"), "at"),

@@ -28,8 +28,9 @@ GIN = "audit_words"
 
 SHORTEST = 3
 """Letters of a word that trigrams can find."""
-COMMON = 50_000
-"""From so many entries on a word is common: the newest of them are found by walking, not by the index."""
+COMMON = 20_000
+"""From so many entries on words are common: only the newest of them are looked at, unless all are wanted."""
+GREATEST = 2**63 - 1
 _CHUNK = 500
 _MERGED_PAGES = 200
 
@@ -147,39 +148,64 @@ def _changes(cursor: Any) -> int:
 # searching
 
 
-def rare(words: Sequence[str]) -> list[int] | None:
-    """Ids of the entries that hold each of the folded `words`; None where there are too many of them to be named.
+def newest(words: Sequence[str], *, low: int = 0, high: int = GREATEST) -> tuple[list[int], bool]:
+    """Ids of the newest entries that hold each of the folded `words`, and whether these are all of them.
 
-    `words` are at least `SHORTEST` letters long each.
+    `words` are at least `SHORTEST` letters long each; only entries numbered from `low` to `high` count.
     """
-    using = router.db_for_read(AuditPersonal)
-    if not is_there(using):
-        return None
-    sql, params = _holding(words, connections[using].vendor)
-    with connections[using].cursor() as cursor:
-        cursor.execute(f"{sql} LIMIT %s", [*params, COMMON + 1])
-        found = [row[0] for row in cursor.fetchall()]
-    return None if len(found) > COMMON else found
+    with connections[router.db_for_read(AuditPersonal)].cursor() as cursor:
+        if cursor.db.vendor == "sqlite":
+            found = _newest_sqlite(cursor, words, low, high)
+        else:
+            # Not in order at first: a planner that walks from the newest on walks through everything for a rare word.
+            found = _newest_postgresql(cursor, words, low, high, "")
+            if len(found) > COMMON:
+                found = _newest_postgresql(cursor, words, low, high, "ORDER BY entry_id DESC")
+    return found[:COMMON], len(found) <= COMMON
+
+
+def _newest_sqlite(cursor: Any, words: Sequence[str], low: int, high: int) -> list[int]:
+    (indexed, phrase), (newer, newer_words) = _sqlite(words)
+    # Bounded below once: of two such bounds SQLite may take the wider one, and walk through everything.
+    cursor.execute(f"{newer} AND +entry_id >= %s AND +entry_id <= %s", [*newer_words, low, high])
+    found = [row[0] for row in cursor.fetchall()]
+    bounds = [low, high, COMMON + 1]
+    cursor.execute(f"{indexed} AND rowid BETWEEN %s AND %s ORDER BY rowid DESC LIMIT %s", [*phrase, *bounds])
+    return sorted([*found, *(row[0] for row in cursor.fetchall())], reverse=True)
+
+
+def _newest_postgresql(cursor: Any, words: Sequence[str], low: int, high: int, order: str) -> list[int]:
+    sql, patterns = _postgresql(words)
+    cursor.execute(f"{sql} AND entry_id BETWEEN %s AND %s {order} LIMIT %s", [*patterns, low, high, COMMON + 1])
+    return [row[0] for row in cursor.fetchall()]
 
 
 def all_of(words: Sequence[str]) -> Q:
-    """The entries that hold each of the words, however many, all looked up at once."""
-    sql, params = _holding(words, connections[router.db_for_read(AuditPersonal)].vendor)
+    """The entries that hold each of the words, however many."""
+    if connections[router.db_for_read(AuditPersonal)].vendor == "sqlite":
+        (indexed, phrase), (newer, newer_words) = _sqlite(words)
+        sql, params = f"{indexed} UNION ALL {newer}", [*phrase, *newer_words]
+    else:
+        sql, params = _postgresql(words)
     return Q(pk__in=RawSQL(sql, params))  # noqa: S611 # nosec B611 - our own names
 
 
-def _holding(words: Sequence[str], vendor: str) -> tuple[str, list[str]]:
-    if vendor != "sqlite":
-        held = " AND ".join("text LIKE %s" for _word in words)
-        patterns = [f"%{_literal(word)}%" for word in words]
-        return f'SELECT entry_id FROM "{PERSONAL}" WHERE {held}', patterns  # noqa: S608 - our own name
+_Asked = tuple[str, list[str]]
+
+
+def _sqlite(words: Sequence[str]) -> tuple[_Asked, _Asked]:
+    """Of the index, and of what is not in it yet."""
     phrase = " ".join('"{}"'.format(word.replace('"', '""')) for word in words)
-    newer = " AND ".join("instr(text, %s) > 0" for _word in words)
-    sql = (
-        f'SELECT rowid FROM "{TABLE}" WHERE "{TABLE}" MATCH %s UNION ALL'  # noqa: S608 - our own names
-        f' SELECT entry_id FROM "{PERSONAL}" WHERE entry_id > (SELECT upto FROM "{STATE}") AND {newer}'
-    )
-    return sql, [phrase, *words]
+    held = " AND ".join("instr(text, %s) > 0" for _word in words)
+    indexed = f'SELECT rowid FROM "{TABLE}" WHERE "{TABLE}" MATCH %s'  # noqa: S608 - our own name
+    newer = f'SELECT entry_id FROM "{PERSONAL}" WHERE entry_id > (SELECT upto FROM "{STATE}") AND {held}'  # noqa: S608
+    return (indexed, [phrase]), (newer, list(words))
+
+
+def _postgresql(words: Sequence[str]) -> _Asked:
+    held = " AND ".join("text LIKE %s" for _word in words)
+    sql = f'SELECT entry_id FROM "{PERSONAL}" WHERE {held}'  # noqa: S608 - our own name
+    return sql, [f"%{_literal(word)}%" for word in words]
 
 
 def _literal(word: str) -> str:

@@ -118,7 +118,7 @@ def find(
 
 def search(rows: "QuerySet[AuditEntry]", text: str, user: Viewer | None = None) -> "QuerySet[AuditEntry]":
     """The entries that fit a line of search (`audit_query`). Names in it stand for what `user` may see."""
-    return audit_query.narrow(rows, text, user)[0]
+    return audit_query.narrow(rows, text, user, whole=True)[0]
 
 
 def history(row: Model, user: Viewer) -> "QuerySet[AuditEntry]":

@@ -4,6 +4,7 @@ Forgiving: what is no term is a word. What looks like a term and cannot be under
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -61,29 +62,45 @@ def parse(text: str) -> Asked:
     return asked
 
 
-def narrow(rows: "QuerySet[AuditEntry]", text: str, user: Viewer | None = None) -> "tuple[QuerySet[AuditEntry], Asked]":
-    """The entries that fit all of the line. Names stand for what `user` may see; without one they stand for all."""
+def narrow(
+    rows: "QuerySet[AuditEntry]", text: str, user: Viewer | None = None, *, whole: bool = False
+) -> "tuple[QuerySet[AuditEntry], Asked]":
+    """The entries that fit all of the line. Names stand for what `user` may see; without one they stand for all.
+
+    Of words that stand in very many entries only the newest are looked at, and `hints` say so, unless the result is
+    wanted `whole`, however long that takes.
+    """
     asked = parse(text)
+    conditions = Q()
     for name, value in asked.terms:
         condition = TERMS[name](value, user) if value else _("write what is looked for after the colon")
         if isinstance(condition, str):
             asked.faults.append(_("“%(term)s” finds nothing: %(why)s.") % {"term": f"{name}:{value}", "why": condition})
         else:
-            rows = rows.filter(condition)
+            conditions &= condition
+    if asked.faults:
+        return rows.none(), asked
+    rows = rows.filter(conditions)
     for number in asked.numbers:
         rows = rows.filter(Q(pk=number) | Q(change_id=number))
-    return (rows.none() if asked.faults else _holding(rows, asked)), asked
+    return _holding(rows, asked, dict(_bounds(conditions)), whole), asked
 
 
-def _holding(rows: "QuerySet[AuditEntry]", asked: Asked) -> "QuerySet[AuditEntry]":
+def _bounds(condition: Q) -> Iterator[tuple[str, int]]:
+    """Between which numbers the entries of a span of time are."""
+    for child in condition.children:
+        if isinstance(child, tuple) and child[0] in ("pk__gte", "pk__lte"):
+            yield {"pk__gte": "low", "pk__lte": "high"}[child[0]], child[1]
+
+
+def _holding(rows: "QuerySet[AuditEntry]", asked: Asked, bounds: dict[str, int], whole: bool) -> "QuerySet[AuditEntry]":
     """Entries whose personal part holds every word."""
     long = [word for word in asked.words if len(word) >= index.SHORTEST]
     short = [word for word in asked.words if len(word) < index.SHORTEST]
     if long:
-        rows = rows.filter(*_long(long, is_alone=not asked.terms))
-    elif short:
-        newest = AuditEntry.objects.order_by("-pk").values_list("pk", flat=True)[NEWEST : NEWEST + 1]
-        for oldest in newest:
+        rows = rows.filter(*_long(long, asked, bounds, whole))
+    elif short and not whole:
+        for oldest in AuditEntry.objects.order_by("-pk").values_list("pk", flat=True)[NEWEST : NEWEST + 1]:
             rows = rows.filter(pk__gt=oldest)
             asked.hints.append(
                 _("Words of one or two letters are looked for among the newest %(number)s entries.")
@@ -92,14 +109,19 @@ def _holding(rows: "QuerySet[AuditEntry]", asked: Asked) -> "QuerySet[AuditEntry
     return rows.filter(*map(_held, short))
 
 
-def _long(words: list[str], *, is_alone: bool) -> list[Q | Exists]:
-    """Rare words by the index. Common ones: the newest entries soon have enough, where nothing else is asked."""
-    ids = index.rare(words)
-    if ids is not None:
-        return [index.among(ids)]
-    if is_alone or not index.is_there():
+def _long(words: list[str], asked: Asked, bounds: dict[str, int], whole: bool) -> list[Q | Exists]:
+    if not index.is_there():
         return list(map(_held, words))
-    return [index.all_of(words)]
+    if whole:
+        return [index.all_of(words)]
+    ids, is_all = index.newest(words, **bounds)
+    others = [name for name, _value in asked.terms if name not in ("from", "to", "on")]
+    if not is_all and (others or asked.numbers):
+        said = _(
+            "These words stand in more than %(number)s entries: the newest of them were looked at. Add from: and to:."
+        )
+        asked.hints.append(said % {"number": f"{index.COMMON:,}"})
+    return [index.among(ids)]
 
 
 def _held(word: str) -> Exists:

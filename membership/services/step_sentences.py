@@ -16,7 +16,7 @@ from membership.models import Operation
 from membership.plans.drafting import drafter
 from membership.plans.wishes import RIGHTS, SECRET_MARK
 from membership.services.inert import inert
-from membership.vocab import Verb
+from membership.vocab import ERASED, Verb
 
 _JOINS = gettext_lazy("{person} joins {group} in {system}")
 _JOINS_AS_MANAGER = gettext_lazy("{person} joins {group} in {system} as manager")
@@ -76,6 +76,8 @@ def _of_addition(operation: Operation) -> tuple[str, dict[str, str]]:
 
 def _of_alteration(operation: Operation) -> tuple[str, dict[str, str]]:
     wanted = operation.wanted
+    if operation.erased_at is not None:
+        return str(_CHANGES), {"what": ERASED}
     if len(wanted) == 1:
         (name, value) = next(iter(wanted.items()))
         if name in RIGHTS:

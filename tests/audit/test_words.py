@@ -40,11 +40,22 @@ def test_without_an_index_searching_is_slow_and_right(write, monkeypatch):
     assert len(found("zoë")) == 1
 
 
-def test_common_words_are_found_by_walking(write, monkeypatch):
-    write("panel", *["Ada"] * 5)
+@pytest.mark.parametrize("kept_up", [False, True])
+def test_of_common_words_the_newest_are_looked_at_and_an_export_has_all(write, monkeypatch, kept_up):
+    rows = write("panel", *["Ada"] * 5)
+    while kept_up and words.keep_up():
+        pass
     monkeypatch.setattr(words, "COMMON", 3)
-    assert words.rare(["ada"]) is None
-    assert len(found("ada")) == 5
+    ids = [row.pk for row in rows]
+    assert words.newest(["ada"]) == (ids[:1:-1], False)
+    assert sorted(words.newest(["ada"], high=ids[2])[0]) == ids[:3]
+    assert sorted(words.newest(["ada"], low=ids[1], high=ids[2])[0]) == ids[1:3]
+    everything = AuditEntry.objects.order_by("pk")
+    assert [row.pk for row in audit_query.narrow(everything, "ada")[0]] == ids[2:]
+    assert [row.pk for row in audit_query.narrow(everything, "ada", whole=True)[0]] == ids
+    found, asked = audit_query.narrow(everything, "ada change:3")
+    assert [row.pk for row in found] == ids[2:]
+    assert "newest" in asked.hints[0]
 
 
 def test_what_is_deleted_leaves_the_index_and_its_pages(write):

@@ -1,6 +1,7 @@
 """A person is erased: nothing that names them is left, and everything still verifies and says "erased"."""
 
 import pytest
+from django.utils import timezone
 
 from membership.audit import verify, words
 from membership.errors import NotAllowed, Reason
@@ -17,6 +18,7 @@ from membership.models import (
 from membership.plans import standing
 from membership.services import again, audit_log, audit_query, erasure, exports, people, person_report, removal
 from membership.services.changes import confirm_change
+from membership.services.step_sentences import step_text
 from membership.vocab import ERASED, AuditAction, ErasureState, OperationState, Role
 from tests import mirrored as m
 from tests.services.asking import assert_refused
@@ -121,6 +123,13 @@ def test_pages_say_that_it_was_erased(world, zoe, owners, client):
         assert "erased" in page.lower() or name in ("search", "group", "changes"), name
         assert "Müller" not in page, name
     assert client.get(f"/membership/person/{zoe.pk}/").status_code == 404
+
+
+def test_an_erased_alteration_is_still_a_sentence(db):
+    group = m.group("Chess club", m.system("Club app", provider="mudbase"))
+    step = Operation(verb="update", connection=group.connection, group=group, subject_label=ERASED, wanted={})
+    step.erased_at = timezone.now()
+    assert step_text(step) == "(erased) in Chess club of Club app: (erased)"
 
 
 def test_accounts_that_still_exist_stay_and_are_named_before(world, zoe, owners):
