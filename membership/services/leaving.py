@@ -45,6 +45,8 @@ ASK_EVERY = timedelta(minutes=10)
 THROWN_AWAY_FOR = timedelta(days=1)
 """Whoever threw a follow-up away does not find it again at once."""
 AT_ONCE = 20
+COMMITTED_WITHIN = timedelta(seconds=3)
+"""What carries a time before that of a look may have been committed after it: so much is looked at twice."""
 
 
 @audited
@@ -112,7 +114,7 @@ def follow_up() -> bool:
 
 def _look_at(leaving: Leaving, now: datetime) -> bool:
     """True: something was done about it."""
-    Leaving.objects.filter(pk=leaving.pk).update(looked_at=now)
+    Leaving.objects.filter(pk=leaving.pk).update(looked_at=now - COMMITTED_WITHIN)
     if leaving.begun_at is None and not _begin(leaving, now):
         return leaving.state != LeavingState.OPEN
     known = leaving_points.look(leaving)
