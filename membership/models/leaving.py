@@ -33,7 +33,6 @@ class Leaving(models.Model):
     change = models.ForeignKey(Change, on_delete=models.PROTECT, related_name="leavings")
     """The newest preview or change of it."""
     looked_at = models.DateTimeField(null=True, blank=True)
-    asked_reading_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(_("certified"), null=True, blank=True)
     certificate = models.JSONField(default=dict, blank=True)
     """What was certified, as it was then."""

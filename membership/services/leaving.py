@@ -34,7 +34,16 @@ from membership.services.leaving_points import Knowledge
 from membership.services.refresh import request_refresh
 from membership.services.removal import draft_everywhere
 from membership.services.shell import audited, need_right, refuse
-from membership.vocab import AuditAction, Chain, ChangeKind, ChangeState, ConnectionState, OperationState, Right
+from membership.vocab import (
+    AuditAction,
+    Chain,
+    ChangeKind,
+    ChangeState,
+    ConnectionState,
+    OperationState,
+    ReadingKind,
+    Right,
+)
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -45,6 +54,8 @@ ASK_EVERY = timedelta(minutes=10)
 THROWN_AWAY_FOR = timedelta(days=1)
 """Whoever threw a follow-up away does not find it again at once."""
 AT_ONCE = 20
+COMMITTED_WITHIN = timedelta(seconds=3)
+"""What carries a time before that of a look may have been committed after it: so much is looked at twice."""
 
 
 @audited
@@ -112,13 +123,13 @@ def follow_up() -> bool:
 
 def _look_at(leaving: Leaving, now: datetime) -> bool:
     """True: something was done about it."""
-    Leaving.objects.filter(pk=leaving.pk).update(looked_at=now)
+    Leaving.objects.filter(pk=leaving.pk).update(looked_at=now - COMMITTED_WITHIN)
     if leaving.begun_at is None and not _begin(leaving, now):
         return leaving.state != LeavingState.OPEN
     known = leaving_points.look(leaving)
     if not known.points:
         return issue(leaving, known)
-    return _have_read(leaving, known, now) or _preview_rest(leaving, now)
+    return _have_read(known, now) or _preview_rest(leaving, now)
 
 
 def _begin(leaving: Leaving, now: datetime) -> bool:
@@ -138,24 +149,28 @@ def _begin(leaving: Leaving, now: datetime) -> bool:
     return False
 
 
-def _have_read(leaving: Leaving, known: Knowledge, now: datetime) -> bool:
+def _have_read(known: Knowledge, now: datetime) -> bool:
     """Ask for what has to be read, where it can be read now."""
-    settled = [step.settled_at for step in known.removals.values() if step.settled_at is not None]
-    asked_at = leaving.asked_reading_at
-    if asked_at is not None and asked_at > now - ASK_EVERY and not any(at > asked_at for at in settled):
-        return False
     # Where steps are on their way, a reading now would have to be made again.
     busy = {step.connection_id for step in known.removals.values() if step.state in OperationState.open()}
     active = {row.pk for row in known.systems if row.state == ConnectionState.ACTIVE} - busy
+    active = {pk for pk in active if not _is_asked(pk, known, now)}
     wanted = [point for point in known.points if point.connection is not None and point.connection.pk in active]
     systems = {p.connection.pk for p in wanted if p.reason == Reason.LEAVER_SYSTEM_NOT_READ and p.connection}
     groups = {p.group_id for p in wanted if p.reason == Reason.LEAVER_NOT_READ_BACK and p.group_id is not None}
     rows = Group.objects.filter(pk__in=groups).exclude(connection_id__in=systems)
     if not systems and not rows:
         return False
-    Leaving.objects.filter(pk=leaving.pk).update(asked_reading_at=now)
     request_refresh(connections=Connection.objects.filter(pk__in=systems), groups=rows, actor=None)
     return True
+
+
+def _is_asked(connection_id: int, known: Knowledge, now: datetime) -> bool:
+    """Whether a reading of this system was asked for lately, and after the last removal there."""
+    steps = (step for step in known.removals.values() if step.connection_id == connection_id)
+    since = max([now - ASK_EVERY, *(step.settled_at for step in steps if step.settled_at is not None)])
+    kinds = (ReadingKind.SYSTEM, ReadingKind.GROUP)
+    return Reading.objects.filter(connection_id=connection_id, kind__in=kinds, asked_at__gt=since).exists()
 
 
 def _preview_rest(leaving: Leaving, now: datetime) -> bool:

@@ -92,7 +92,8 @@ def test_where_a_system_is_stopped_the_rest_goes_on_and_what_is_left_is_taken_up
         state.add_member("9f0c0003-0000-4000-8000-000000000003", 6)
     confirm(change, operator)
     world.work(*WORK)
-    row = Leaving.objects.get()
+    row = look(Leaving.objects.get())
+    world.work(*WORK)
     assert {p.account.connection.name for p in Participant.objects.filter(account__person=zoe, is_present=True)} == {
         "Office"
     }
