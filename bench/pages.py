@@ -100,7 +100,7 @@ def _child(seconds: float, beside: object = None) -> dict[str, list[float]]:
 def main() -> None:
     """Read and write in turn, for so many seconds; tell how long each took."""
     user = get_user_model().objects.get(username=USER)
-    client = Client()
+    client = Client(SERVER_NAME="127.0.0.1")
     client.force_login(user)
     client.get(READ)  # templates are compiled once
     took: dict[str, list[float]] = {"read": [], "write": []}
