@@ -29,9 +29,14 @@ GATHER_LONGER_S = 0.05
 """The same while the threads have work left: fewer and larger transactions, of which each has its price."""
 
 
+def _halts(error: ProviderError) -> bool:
+    """Whether nothing more may leave after such an answer: the next one would be the same."""
+    return error.next_step in STOPPING or error.pause_s is not None
+
+
 def _stops_the_lane(error: ProviderError) -> bool:
     """Whether the lane claims no more after such an answer, and decides what to do first."""
-    return error.next_step in STOPPING or error.pause_s is not None or error.reason == Reason.FORBIDDEN
+    return _halts(error) or error.reason == Reason.FORBIDDEN
 
 
 def _graver(known: ProviderError | None, new: ProviderError | None) -> ProviderError | None:
@@ -129,7 +134,7 @@ class Runner:
             answer = Attempt(job.operation_id, error=NotSent(Reason.NOT_STARTED))
         else:
             answer = attempt(self._provider, job, self._lease.send_before)
-        if answer.error is not None and _stops_the_lane(answer.error):
+        if answer.error is not None and _halts(answer.error):
             # At once, not when the books have come to it: of what no thread has begun nothing is sent any more.
             self._halted.set()
         self._answers.put((answer, time.monotonic() - began))
