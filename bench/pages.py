@@ -44,7 +44,7 @@ def measure(remote: ground.RemoteProcess, database: str, *, seconds: float) -> I
     quiet_ground = ground.make_connection(remote.url)
     ground.make_members(quiet_ground, 200, groups=2)
     quiet = _child(seconds)
-    pushing = _child(seconds, beside=lambda stop: _push(remote, stop))
+    pushing = _child(seconds, beside=lambda stop: _push(remote, int(700 * seconds), stop))
     for what in ("read", "write"):
         control, subject = quiet[what], pushing[what]
         worst = max(subject)
@@ -69,10 +69,10 @@ def measure(remote: ground.RemoteProcess, database: str, *, seconds: float) -> I
     )
 
 
-def _push(remote: ground.RemoteProcess, stop: threading.Event) -> threading.Thread:
+def _push(remote: ground.RemoteProcess, number: int, stop: threading.Event) -> threading.Thread:
     remote.reset(latency=0.05)
     system = ground.make_connection(remote.url, concurrency=32)
-    ground.confirmed_removal(ground.make_members(system, 20_000, groups=10))
+    ground.confirmed_removal(ground.make_members(system, number, groups=10))
     lane = Lane(system.pk, "bench", stop, {})
     lane.start()
     return lane
@@ -100,7 +100,7 @@ def _child(seconds: float, beside: object = None) -> dict[str, list[float]]:
 def main() -> None:
     """Read and write in turn, for so many seconds; tell how long each took."""
     user = get_user_model().objects.get(username=USER)
-    client = Client()
+    client = Client(SERVER_NAME="127.0.0.1")
     client.force_login(user)
     client.get(READ)  # templates are compiled once
     took: dict[str, list[float]] = {"read": [], "write": []}

@@ -21,7 +21,7 @@ from membership.remotes import Remote
 from membership.vocab import OperationState
 
 GOALS = {8: 0.95, 16: 0.94, 32: 0.92, 64: 0.88}
-BURST_OF_REMOTE = 10
+BURST_OF_REMOTE = 50
 
 
 class Cell:

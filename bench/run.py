@@ -26,7 +26,7 @@ def results(names: list[str], database: str, *, is_long: bool, rounds: int) -> I
         if "push" in names:
             yield from push.measure(remote, database, rounds=rounds, seconds=8 if is_long else 1.5)
         if "limit" in names:
-            number, per_s = (10_000, 100) if is_long else (400, 50)
+            number, per_s = (10_000, 100) if is_long else (600, 50)
             yield from push.measure_limit(remote, database, rounds=1 if is_long else rounds, number=number, per_s=per_s)
         if "pages" in names:
             yield from pages.measure(remote, database, seconds=30 if is_long else 6)

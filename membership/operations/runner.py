@@ -16,7 +16,7 @@ from membership.operations.lease import Lease
 from membership.operations.senders import Pace, Senders
 from membership.operations.settle import settle
 from membership.providers.base import Provider
-from membership.providers.errors import ProviderError
+from membership.providers.errors import NotSent, ProviderError
 
 STOPPING = frozenset({NextStep.STOP, NextStep.RENEW, NextStep.PAUSE, NextStep.RETRY})
 TURN_S = 5.0
@@ -29,9 +29,21 @@ GATHER_LONGER_S = 0.05
 """The same while the threads have work left: fewer and larger transactions, of which each has its price."""
 
 
+def _halts(error: ProviderError) -> bool:
+    """Whether nothing more may leave after such an answer: the next one would be the same."""
+    return error.next_step in STOPPING or error.pause_s is not None
+
+
 def _stops_the_lane(error: ProviderError) -> bool:
     """Whether the lane claims no more after such an answer, and decides what to do first."""
-    return error.next_step in STOPPING or error.pause_s is not None or error.reason == Reason.FORBIDDEN
+    return _halts(error) or error.reason == Reason.FORBIDDEN
+
+
+def _graver(known: ProviderError | None, new: ProviderError | None) -> ProviderError | None:
+    """Which of the two the lane has to meet: that something was not begun only follows from another trouble."""
+    if known is None or (new is not None and new.reason != Reason.NOT_STARTED):
+        return new
+    return known
 
 
 class Runner:
@@ -62,6 +74,7 @@ class Runner:
         self._running: dict[int, Operation] = {}
         self._pace = Pace(self._threads)
         self._queue_at = 0.0
+        self._halted = threading.Event()
 
     @property
     def window(self) -> int:
@@ -80,6 +93,7 @@ class Runner:
         """
         sent, trouble = False, None
         self._pace.rest()
+        self._halted.clear()
         turn_ends = time.monotonic() + TURN_S
         while True:
             self._lease.keep()
@@ -87,7 +101,7 @@ class Runner:
                 sent = self._refill() or sent
             if not self._running:
                 return sent, trouble
-            trouble = self._settle_some() or trouble
+            trouble = _graver(trouble, self._settle_some())
 
     def _refill(self) -> bool:
         """Claim what the window has room for. True: there was something."""
@@ -116,7 +130,13 @@ class Runner:
 
     def _send(self, job: Job) -> None:
         began = time.monotonic()
-        answer = attempt(self._provider, job, self._lease.send_before)
+        if self._halted.is_set():
+            answer = Attempt(job.operation_id, error=NotSent(Reason.NOT_STARTED))
+        else:
+            answer = attempt(self._provider, job, self._lease.send_before)
+        if answer.error is not None and _halts(answer.error):
+            # At once, not when the books have come to it: of what no thread has begun nothing is sent any more.
+            self._halted.set()
         self._answers.put((answer, time.monotonic() - began))
 
     def _settle_some(self) -> ProviderError | None:
@@ -131,7 +151,11 @@ class Runner:
         if going_on:
             crash.point("calls.next")
         self._start(going_on)
-        return next((item.error for item in batch if item.error and _stops_the_lane(item.error)), None)
+        trouble = None
+        for item in batch:
+            if item.error is not None and _stops_the_lane(item.error):
+                trouble = _graver(trouble, item.error)
+        return trouble
 
     def _gather(self) -> list[Attempt]:
         """Wait for an answer, and a moment for others."""
