@@ -19,7 +19,7 @@ from membership.providers.base import Provider
 from membership.providers.errors import NotSent, ProviderError
 
 STOPPING = frozenset({NextStep.STOP, NextStep.RENEW, NextStep.PAUSE, NextStep.RETRY})
-TURN_S = 5.0
+TURN_S = 10.0
 """How long a lane sends before it looks at doubts and at its connection's state again."""
 GATHER_S = 0.02
 """How long further answers are waited for, so that one transaction settles many."""
