@@ -245,11 +245,15 @@ def ask_for(verb, group, *, subject="group", **fields):
     return change
 
 
-def test_an_opposite_wish_that_is_still_open_is_named(chess, ada):
-    change = ask_for(Verb.ADD, chess, subject=f"account:{ada.remote_id}", account=ada)
+def test_the_opposite_of_an_open_wish_may_be_planned_and_the_same_is_named(chess, ada):
     row = m.participant(ada, chess)
+    change = ask_for(Verb.ADD, chess, subject=f"account:{ada.remote_id}", account=ada)
+    assert [case.verb for case in plan(Remove(row.pk)).kept] == [Verb.REMOVE]
+    newer = ask_for(Verb.REMOVE, chess, subject=f"account:{ada.remote_id}", account=ada, participant=row)
     ((_, refusal),) = plan(Remove(row.pk)).left_out
-    assert (refusal.reason, refusal.params) == (Reason.ALREADY_ASKED, {"change": change.pk})
+    assert (refusal.reason, refusal.params) == (Reason.ALREADY_ASKED, {"change": newer.pk})
+    assert newer.pk > change.pk
+    assert planned(Add(ada.pk, chess.pk)) == [(Verb.ADD, "Ada")]
 
 
 def test_nobody_joins_a_group_that_is_being_deleted_but_one_that_is_being_renamed(office, chess, ada):
