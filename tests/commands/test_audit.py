@@ -9,12 +9,13 @@ from membership.audit import record, triggers
 from membership.management.commands.audit import Command
 from membership.models import AuditEntry
 from membership.vocab import AuditAction
+from tests.audit.conftest import anchored  # noqa: F401 - a fixture
 
 
-def run(what):
+def run(*what):
     out, err = StringIO(), StringIO()
     try:
-        call_command("audit", what, stdout=out, stderr=err)
+        call_command("audit", *what, stdout=out, stderr=err)
     except SystemExit as exit_:
         return exit_.code, out.getvalue(), err.getvalue()
     return 0, out.getvalue(), err.getvalue()
@@ -55,6 +56,20 @@ def test_missing_triggers_are_installed_again_and_recorded(log):
     assert run("verify")[0] == 0
     entry = AuditEntry.objects.get(action=AuditAction.COMMAND_RUN, outcome="", seq__gt=3)
     assert json.loads(entry.sealed)["data"]["missing"] == ["musterbook_entry_update"]
+
+
+def test_anchors_can_be_made_now_and_verified_from(log, anchored, settings):  # noqa: F811
+    assert run("anchor")[:2] == (0, "Anchor 1 is the newest.\n")
+    assert len(anchored.file.read_text().splitlines()) == 1
+    code, out, _ = run("verify", "--since", "1")
+    assert (code, "panel: 1 entries after 2: whole" in out, "anchors: 1, the newest of" in out) == (0, True, True)
+    assert run("verify", "--since", "7")[0] == 1
+    anchored.set(settings, ANCHOR_COMMAND="false")
+    assert run("anchor")[0] == 1
+
+
+def test_the_public_halves_of_the_keys_can_be_printed_and_are_taken_as_settings(log, anchored):  # noqa: F811
+    assert run("keys")[1] == anchored.public_text("a1").replace("public.", "a1:") + "\n"
 
 
 def test_the_help_fits_a_screen():
