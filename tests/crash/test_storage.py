@@ -22,10 +22,10 @@ from tests.operations.conftest import ask
 LONG = bool(os.environ.get("LONG"))
 pytestmark = [pytest.mark.crash, pytest.mark.timeout(300 if LONG else 120)]
 
-MEMBERS = 60
+MEMBERS = 40
 GOES_ON_WITHIN_S = 30
 BEAT_S, SILENT_AFTER_S = 0.3, 1.2
-HELD_S = 30 if LONG else 2.5
+HELD_S = 30 if LONG else 1.5
 
 
 class Office:

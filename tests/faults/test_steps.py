@@ -178,7 +178,7 @@ LOOPS = 60
 """Statements of the worker's own loop that are enough for all that it does: it says the same again and again."""
 
 
-@pytest.mark.parametrize("what", ["statement", "commit", "committed"])
+@pytest.mark.parametrize("what", of_this_database(["statement", "commit", "committed"])[: None if LONG else 1])
 def test_whatever_call_of_the_workers_own_loop_fails_it_goes_on(begin, failing, what):
     """Cancelling, closing, heartbeats, finding what is due: each of them is repeated, and none ends the worker."""
     round_ = begin("kaiten")
