@@ -55,6 +55,8 @@ class Child:
 def die_with_parent(parent: int) -> None:
     """Called in a fresh child: the kernel ends it when its supervisor dies, by kill -9, too."""
     if _libc is not None:
+        # The supervisor's handler would only note the signal, and what follows would forget the note.
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
         if os.getppid() != parent:  # it died before the line above
             os._exit(1)
