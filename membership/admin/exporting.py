@@ -120,6 +120,23 @@ COLUMNS: Mapping[str, Sequence[exports.Column]] = {
         (_("name"), "name"),
         (_("note"), "note"),
     ),
+    "roster": (
+        (_("file"), "file_name"),
+        (_("group"), "group__name"),
+        (_("system"), "connection__name"),
+        (_("what it says"), _words("mode")),
+        (_("state"), _words("state")),
+        (_("rows"), "rows_count"),
+        (_("uploaded by"), "asked_by__username"),
+        (_("uploaded"), "asked_at"),
+    ),
+    "leaving": (
+        (_("person"), "person__name"),
+        (_("state"), _words("state")),
+        (_("asked by"), "asked_by__username"),
+        (_("asked"), "asked_at"),
+        (_("certified"), "ended_at"),
+    ),
     "erasure": (
         (_("number"), "pk"),
         (_("state"), _words("state")),

@@ -126,7 +126,7 @@ class Runner:
     def _start(self, operations: Sequence[Operation]) -> None:
         for operation in operations:
             self._running[operation.pk] = operation
-            self._senders.put(Job.of(operation))
+            self._senders.put(Job.of(operation), goes_on=operation.calls_done > 0)
 
     def _send(self, job: Job) -> None:
         began = time.monotonic()

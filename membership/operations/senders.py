@@ -1,5 +1,6 @@
 """The threads of a lane, which send and do nothing else, and how fast they are."""
 
+import itertools
 import queue
 import threading
 import time
@@ -7,6 +8,8 @@ from collections.abc import Callable, Sequence
 
 from membership.operations.attempts import Job
 
+_GOES_ON, _BEGINS, _ENDS = range(3)
+"""The order in which threads take what waits."""
 AHEAD_AT_MOST_S = 1.0
 AHEAD_AT_MOST = 256
 """Intents that no thread has begun: so many more doubts does a killed worker leave, for one reading a group."""
@@ -19,18 +22,20 @@ class Senders:
         self._number = number
         self._send = send
         self._name = name
-        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._jobs: queue.PriorityQueue[tuple[int, int, Job | None]] = queue.PriorityQueue()
+        self._numbers = itertools.count()
         self._threads: list[threading.Thread] = []
 
-    def put(self, job: Job) -> None:
-        self._jobs.put(job)
+    def put(self, job: Job, *, goes_on: bool = False) -> None:
+        """`goes_on`: of what has begun already; it goes before what has not, so that little is half done at a time."""
+        self._jobs.put((_GOES_ON if goes_on else _BEGINS, next(self._numbers), job))
         if len(self._threads) < self._number:
             thread = threading.Thread(target=self._run, name=f"{self._name}-{len(self._threads)}", daemon=True)
             self._threads.append(thread)
             thread.start()
 
     def _run(self) -> None:
-        while (job := self._jobs.get()) is not None:
+        while (job := self._jobs.get()[-1]) is not None:
             self._send(job)
 
     def close(self) -> None:
@@ -41,7 +46,7 @@ class Senders:
         except queue.Empty:
             pass
         for _ in self._threads:
-            self._jobs.put(None)
+            self._jobs.put((_ENDS, next(self._numbers), None))
         for thread in self._threads:
             thread.join()
 

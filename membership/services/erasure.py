@@ -11,7 +11,19 @@ from django.utils import timezone
 from membership.audit import erase as parts
 from membership.audit import record
 from membership.errors import NotAllowed, Reason
-from membership.models import Account, Change, Erasure, LeftOut, Operation, Participant, Person, has_right, reached_ids
+from membership.models import (
+    Account,
+    Change,
+    Erasure,
+    LeftOut,
+    Operation,
+    Participant,
+    Person,
+    Roster,
+    RosterPart,
+    has_right,
+    reached_ids,
+)
 from membership.services import drafts
 from membership.services.shell import audited, need_right, refuse
 from membership.services.traces import Traces, traces
@@ -189,6 +201,9 @@ def _erase(person: Person, found: Traces, told: set[int], telling: set[int], now
         "left_outs": _erase_left_outs(found),
         "drifts": _erase_drifts(found),
         "proposals": found.proposals().delete()[0],
+        "list_rows": _erase_list_rows(found),
+        # A certificate names every place. That it was issued, and its hash, stay in the log.
+        "leavings": found.leavings().delete()[0],
     }
     entries = {*told, *found.entries().values_list("pk", flat=True)}
     counts["steps"] = _erase_steps(found, now)
@@ -234,6 +249,15 @@ def _erase_drifts(found: Traces) -> int:
         drift.save(update_fields=["label", "before", "after", "remote_actor"])
         done += 1
     return done
+
+
+def _erase_list_rows(found: Traces) -> int:
+    """Rows of uploaded lists; the files that they came from, and what is shown of these, go as a whole."""
+    rows = found.list_rows()
+    lists = set(rows.values_list("roster_id", flat=True))
+    RosterPart.objects.filter(roster_id__in=lists).delete()
+    Roster.objects.filter(pk__in=lists).update(sample=[])
+    return rows.update(said_id="", said_email="", said_name=ERASED, may_mean=[], account=None, participant=None)
 
 
 def _erase_steps(found: Traces, now: datetime) -> int:

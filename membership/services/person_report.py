@@ -17,6 +17,7 @@ from membership.models import (
     Participant,
     Person,
     Presence,
+    Roster,
     visible_to,
 )
 from membership.services import audit_log, titles
@@ -51,6 +52,9 @@ def report(person: Person, *, actor: "User") -> dict[str, Any]:
         "steps": _steps(found, actor),
         "changes": _changes(found, actor),
         "changed_outside": _drifts(found, actor),
+        "end_dates": _endings(found, actor),
+        "lists": _list_rows(found, actor),
+        "leaver": [{"state": row.get_state_display(), **_columns(row)} for row in found.leavings().order_by("pk")],
         "audit_entries": _entries(found, actor),
     }
     hidden = len(found.accounts) - len(told["accounts"])
@@ -130,6 +134,25 @@ def _drifts(found: Traces, actor: "User") -> Rows:
     return [
         {"what": row.get_kind_display(), "who": row.label, "group": row.group.name, "before": row.before,
          "after": row.after, "noticed": row.noticed_at, "who_did_it_there": row.remote_actor}
+        for row in rows
+    ]  # fmt: skip
+
+
+def _endings(found: Traces, actor: "User") -> Rows:
+    rows = visible_to(found.endings(), actor).select_related("group").order_by("pk")
+    return [
+        {"group": row.group.name, "until": row.last_day, "state": row.get_state_display(), "set": row.set_at}
+        for row in rows
+    ]
+
+
+def _list_rows(found: Traces, actor: "User") -> Rows:
+    """Rows of uploaded lists, of the systems that the actor may see."""
+    lists = visible_to(Roster.objects.all(), actor).values("pk")
+    rows = found.list_rows().filter(roster__in=lists).select_related("roster__group").order_by("pk")
+    return [
+        {"list": row.roster.file_name, "group": row.roster.group.name, "line": row.line, "name": row.said_name,
+         "e-mail": row.said_email, "id": row.said_id, "uploaded": row.roster.asked_at}
         for row in rows
     ]  # fmt: skip
 

@@ -15,11 +15,14 @@ from membership.models import (
     AuditPersonal,
     Change,
     Drift,
+    Ending,
+    Leaving,
     LeftOut,
     LinkProposal,
     Operation,
     Participant,
     Person,
+    RosterRow,
 )
 from membership.vocab import ERASED
 
@@ -79,6 +82,18 @@ class Traces:
 
     def proposals(self) -> "QuerySet[LinkProposal]":
         return LinkProposal.objects.filter(Q(first_id__in=self.accounts) | Q(second_id__in=self.accounts))
+
+    def list_rows(self) -> "QuerySet[RosterRow]":
+        """Rows of uploaded lists: found to be the person, or saying a name or an address of theirs."""
+        found = Q(account_id__in=self.accounts) | Q(participant_id__in=self.participants)
+        said = Q(said_name__in=self.names) | Q(said_email__in={name.casefold() for name in self.names} | self.names)
+        return RosterRow.objects.filter(found | said)
+
+    def leavings(self) -> "QuerySet[Leaving]":
+        return Leaving.objects.filter(person_id=self.person_id)
+
+    def endings(self) -> "QuerySet[Ending]":
+        return Ending.objects.filter(account_id__in=self.accounts)
 
     def changes_that_tell(self) -> Iterator[Change]:
         """Changes that name the person: in their reason, or in what was selected."""

@@ -28,7 +28,7 @@ def write(any_db):
             for person in people or ("Ada",)
         ]
         with transaction.atomic():
-            return record.write(chain, entries)
+            return list(record.write(chain, entries))
 
     return append
 

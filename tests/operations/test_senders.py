@@ -42,6 +42,27 @@ def test_closing_waits_for_what_is_on_its_way_and_begins_nothing_more():
     assert ended == [0]
 
 
+def test_what_has_begun_goes_on_before_anything_else_begins():
+    begun, go_on, sent = threading.Event(), threading.Event(), []
+
+    def send(job):
+        sent.append(job)
+        begun.set()
+        assert go_on.wait(10)
+
+    senders = Senders(1, send, name="lane")
+    senders.put("first")
+    assert begun.wait(10)
+    senders.put("begins")
+    senders.put("later")
+    senders.put("goes on", goes_on=True)
+    go_on.set()
+    while len(sent) < 4:
+        begun.wait(0.01)
+    senders.close()
+    assert sent == ["first", "goes on", "begins", "later"]
+
+
 class Clock:
     now = 0.0
 

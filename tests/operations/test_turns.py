@@ -12,6 +12,7 @@ from membership.plans import compile as plans
 from membership.plans.wishes import Add, Remove
 from membership.vocab import AuditAction, ChangeKind, ChangeState, OperationState
 from tests.operations.conftest import ask
+from tests.steps import log_asked
 from tests.world import GROUP_UID
 
 SMALL_UID = "9f0c0003-0000-4000-8000-000000000003"
@@ -23,7 +24,8 @@ def confirm(kind, *wishes):
     with transaction.atomic():
         change = Change.objects.create(kind=kind, created_at=timezone.now(), reason="asked")
         plans.store(change, plan)
-        outbox.claim_draft(change, expected_hash=change.plan_hash)
+        outbox.claim_plan(change, expected_hash=change.plan_hash)
+        log_asked(change)
     return change
 
 

@@ -10,10 +10,16 @@ from membership.models import (
     AuditEntry,
     AuditPersonal,
     Change,
+    Ending,
     Erasure,
+    Group,
+    Leaving,
     Operation,
     Participant,
     Person,
+    Roster,
+    RosterPart,
+    RosterRow,
 )
 from membership.plans import standing
 from membership.services import again, audit_log, audit_query, erasure, exports, people, person_report, removal
@@ -78,6 +84,39 @@ def test_nothing_that_names_the_person_is_left_and_everything_verifies(world, zo
         assert standing.stored_hash(change) == change.plan_hash == hashes[change.pk]
     assert not Person.objects.filter(pk=zoe.pk).exists()
     assert Erasure.objects.get(pk=done.pk).label == ERASED
+    assert AuditEntry.objects.get(action=AuditAction.PERSON_ERASED).person_id == zoe.pk
+
+
+def test_lists_and_certificates_that_name_the_person_are_emptied_and_told_in_the_report(world, zoe, owners, operator):
+    gone_over_there(world)
+    account = Account.objects.filter(person=zoe).first()
+    common = {"connection": account.connection, "group": Group.objects.filter(connection=account.connection).first()}
+    roster = Roster.objects.create(
+        **common, mode="add", file_name="new.csv", asked_by=operator, asked_at=timezone.now(), state="done",
+        sample=[["Zoë Müller", "zoe@example.org"]],
+    )  # fmt: skip
+    RosterPart.objects.create(roster=roster, number=1, data="Zoë Müller;zoe@example.org".encode())
+    RosterRow.objects.create(roster=roster, line=2, said_name="Zoë Müller", said_email="zoe@example.org",
+                             outcome="found", account=account)  # fmt: skip
+    RosterRow.objects.create(roster=roster, line=3, said_name="Ada Lovelace", outcome="not_found")
+    Ending.objects.create(
+        **common, account=account, last_day=timezone.localdate(), set_by=operator, set_at=timezone.now(), state="closed"
+    )
+    Leaving.objects.create(
+        person=zoe, asked_by=operator, asked_at=timezone.now(), change=Change.objects.latest("pk"), state="done",
+        certificate={"person": "Zoë Müller"}, certificate_hash="00",
+    )  # fmt: skip
+    told = person_report.report(zoe, actor=owners[0])
+    assert [row["name"] for row in told["lists"]] == ["Zoë Müller"]
+    assert [row["certificate"] for row in told["leaver"]] == [{"person": "Zoë Müller"}]
+    assert len(told["end_dates"]) == 1
+    erased(zoe, owners)
+    while words.keep_up():
+        pass
+    assert tables_with("müller") == []
+    assert tables_with("zoe@example.org") == []
+    assert list(RosterRow.objects.order_by("line").values_list("said_name", flat=True)) == [ERASED, "Ada Lovelace"]
+    assert not RosterPart.objects.exists()
 
 
 def test_others_keep_what_is_about_them(world, zoe, owners):

@@ -80,6 +80,7 @@ def test_a_leaver_goes_from_everything_and_gets_a_certificate_that_names_every_p
         assert place["gone_at"] < place["read_back_at"]
         assert set(place["calls"]) <= set(written) and place["calls"]
         assert (place["how"], place["change"], place["asked_by"]) == ("removed", change.pk, "operator")
+    assert entries(AuditAction.LEAVING_BEGUN).get().person_id == zoe.pk
     certified = entries(AuditAction.LEAVING_CERTIFIED).get()
     assert certified.person_id == zoe.pk and row.certificate_hash in certified.sealed
     assert hashlib.sha256(leaving_certificate.canonical(row.certificate)).hexdigest() == row.certificate_hash

@@ -45,7 +45,9 @@ def test_columns_are_asked_once_with_a_good_guess_and_remembered_for_the_system(
     # Another file, with its columns in another order: nothing is asked, the heading is known.
     again = desk.upload(csv_of(("E-Mail", "Bemerkung"), (ZOE, "neu")))
     assert (again.state, again.columns) == (RosterState.DONE, {"email": 0})
+    assert [entry.actor_id for entry in entries(AuditAction.ROSTER_UPLOADED)] == [desk.actor.pk] * 2
     assert entries(AuditAction.ROSTER_MAPPED).count() == 1
+    assert entries(AuditAction.ROSTER_MATCHED).count() == 2
     # Where the heading is missing, or there twice, it is asked.
     assert desk.upload(csv_of(("Mail", "Wer"), (ZOE, "Zoë"))).state == RosterState.COLUMNS
     assert desk.upload(csv_of(("E-Mail", "E-Mail"), (ZOE, ADA))).state == RosterState.COLUMNS
