@@ -14,10 +14,11 @@ from django.db import connection, transaction
 from django.test.utils import setup_databases, teardown_databases
 from django.utils import timezone
 
+from membership.audit import record
 from membership.models import Account, Change, Connection, Group, Participant, Presence
 from membership.operations import outbox
 from membership.plans import compile as plans
-from membership.vocab import ChangeKind, ChangeState, PresenceCause
+from membership.vocab import AuditAction, Chain, ChangeKind, ChangeState, PresenceCause
 
 ROWS_AT_ONCE = 1000
 _numbers = itertools.count(1)
@@ -141,7 +142,10 @@ def confirmed_removal(groups: list[Group], *, count: int | None = None) -> Chang
     with transaction.atomic():
         plans.compile_removal(change, rows)
     with transaction.atomic():
-        outbox.claim_draft(change, expected_hash=change.plan_hash)
+        outbox.claim_plan(change, expected_hash=change.plan_hash)
+        # The worker sends only what the log says was asked for.
+        asked = record.Entry(AuditAction.CHANGE_REQUESTED, change_id=change.pk, data={"plan_hash": change.plan_hash})
+        record.write(Chain.PANEL, [asked])
     while outbox.promote(groups[0].connection_id):
         pass
     return change
