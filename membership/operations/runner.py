@@ -134,10 +134,13 @@ class Runner:
             answer = Attempt(job.operation_id, error=NotSent(Reason.NOT_STARTED))
         else:
             answer = attempt(self._provider, job, self._lease.send_before)
-        if answer.error is not None and _halts(answer.error):
-            # At once, not when the books have come to it: of what no thread has begun nothing is sent any more.
-            self._halted.set()
+        self._halt_after(answer)
         self._answers.put((answer, time.monotonic() - began))
+
+    def _halt_after(self, answer: Attempt) -> None:
+        """At once, not when the books have come to it: of what no thread has begun nothing is sent any more."""
+        if answer.error is not None and _halts(answer.error):
+            self._halted.set()
 
     def _settle_some(self) -> ProviderError | None:
         """Settle the answers that are there; start the next calls of operations that have some left."""

@@ -61,7 +61,7 @@ def test_pages_write_within_a_second_while_a_worker_sends_and_reads(world, clien
         took.append(time.monotonic() - began)
         assert answer.status_code == 302, answer.content
         time.sleep(0.02)
-    assert len(took) >= 10
+    assert len(took) >= 5
     assert sorted(took)[-1] <= LONGEST_S * BUSY, sorted(took)[-5:]
     assert sorted(took)[len(took) // 2] <= LONGEST_S / 4 * BUSY
     wait_until(lambda: Participant.objects.filter(group__name="Many").exists(), 60)

@@ -98,19 +98,23 @@ def remotes(world):
 
 
 def sent_in_order(world, change):
-    """Each journal holds exactly the calls of the plan, in its order; what waits for another step may come later."""
+    """Each journal holds exactly the calls of the plan: steps begin in its order, but what waits for another step, and
+    each step's own calls follow one another."""
     steps = Operation.objects.filter(change=change).select_related("connection").order_by("position")
     for server in world.sandbox.servers:
-        own = [step for step in steps if step.connection.provider == server.kind]
-        rest = list(server.journal.written)
-        for waits in (True, False):
-            planned = [line for step in own if ("after" in step.before) == waits for line in lines(step)]
-            if waits:
-                for line in planned:
-                    rest.remove(next(each for each in rest if re.fullmatch(line, each)))
-            else:
-                assert len(planned) == len(rest), (planned, rest)
-                assert all(re.fullmatch(line, each) for line, each in zip(planned, rest, strict=True)), (planned, rest)
+        own = [list(lines(step)) for step in steps if step.connection.provider == server.kind]
+        waits = ["after" in step.before for step in steps if step.connection.provider == server.kind]
+        begun = []
+        for line in server.journal.written:
+            going_on = next((rest for rest in begun if rest and re.fullmatch(rest[0], line)), None)
+            if going_on is None:
+                place = next(place for place, rest in enumerate(own) if re.fullmatch(rest[0], line))
+                assert all(waits[:place]), (server.kind, line, own)
+                going_on = own.pop(place)
+                del waits[place]
+                begun.append(going_on)
+            del going_on[0]
+        assert not any(own) and not any(begun), (server.kind, own, begun)
 
 
 def lines(step):
