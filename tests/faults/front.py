@@ -83,8 +83,17 @@ class Front:
         self._pass_on(peer, spoil=lambda peer: peer.reset())
 
     def _speak(self, peer):
-        self._pass_on(peer, spoil=lambda peer: peer.send(b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n"))
+        self._pass_on(peer, spoil=_as_ssh)
 
     def close(self):
         self._released.set()
         self._stack.close()
+
+
+def _as_ssh(peer):
+    peer.send(b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n")
+    # What is closed with something unread is reset, and the answer lost with it.
+    peer.socket.settimeout(2)
+    with contextlib.suppress(OSError):
+        while peer.socket.recv(65536):
+            pass
