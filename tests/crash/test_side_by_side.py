@@ -18,7 +18,7 @@ from tests.world import MUDBASE_PROJECT
 LONG = bool(os.environ.get("LONG"))
 pytestmark = [pytest.mark.crash, pytest.mark.timeout(600 if LONG else 120)]
 
-PEOPLE, WRITES = (4000, 400) if LONG else (200, 50)
+PEOPLE, WRITES = (4000, 400) if LONG else (500, 50)
 LONGEST_S = 1.0
 BUSY = 1.0 if LONG else 2.0
 """The short form runs beside other tests on few cores."""
@@ -61,7 +61,7 @@ def test_pages_write_within_a_second_while_a_worker_sends_and_reads(world, clien
         took.append(time.monotonic() - began)
         assert answer.status_code == 302, answer.content
         time.sleep(0.02)
-    assert len(took) >= 5
+    assert len(took) >= 10
     assert sorted(took)[-1] <= LONGEST_S * BUSY, sorted(took)[-5:]
     assert sorted(took)[len(took) // 2] <= LONGEST_S / 4 * BUSY
     wait_until(lambda: Participant.objects.filter(group__name="Many").exists(), 60)
