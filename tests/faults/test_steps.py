@@ -161,7 +161,7 @@ def of_this_database(kinds):
 )
 def test_whatever_call_of_the_database_fails_nothing_is_lost_or_done_twice(begin, failing, kind, what):
     round_ = begin(kind)
-    step = 1 if LONG else 9
+    step = 1 if LONG else 9 if what == "statement" else 3  # a round commits far less often than it asks
     for nth in range(1, AT_MOST, step):
         round_.ask()
         failing.arm(what, nth)
@@ -171,7 +171,7 @@ def test_whatever_call_of_the_database_fails_nothing_is_lost_or_done_twice(begin
         round_.check()
         if not struck:
             break
-    assert nth > 10
+    assert nth > 2 * step, "hardly anything was there to fail"
 
 
 LOOPS = 60
