@@ -23,7 +23,7 @@ def two(world, operator, approver, owner, visit):
 
 
 def preview_of(visitor):
-    page = visitor.log_in("operator")
+    page = visitor.enter("operator")
     page.goto("/membership/participant/")
     for who in CHOSEN:
         tick(page, *who)
@@ -45,7 +45,7 @@ def test_what_a_guard_forbids_is_let_through_asked_for_approved_by_another_and_d
     expect(page.get_by_role("heading", name="A guard forbids this plan")).to_be_visible()
     expect(page.get_by_role("button", name=TITLE, exact=True)).to_have_count(0)
 
-    second = two[1].log_in("owner")
+    second = two[1].enter("owner")
     second.goto(page.url.removeprefix(two[0].panel))
     second.get_by_label("Why let it through").fill("the office moves")
     second.get_by_role("button", name="Let this one plan through").click()
@@ -79,7 +79,7 @@ def test_what_a_second_person_rejects_says_why_and_sends_nothing(world, two):
     asks(Guard.EVERY_CHANGE)
     page = preview_of(two[0])
     confirm(page)
-    second = two[1].log_in("approver")
+    second = two[1].enter("approver")
     second.goto("/membership/change/?waits=approval")
     second.get_by_role("link", name=TITLE).click()
     second.get_by_role("button", name="Reject").click()
@@ -95,7 +95,7 @@ def test_what_a_second_person_rejects_says_why_and_sends_nothing(world, two):
 
 
 def test_guards_are_set_in_a_typed_form_and_a_plan_comes_as_a_file(world, two):
-    page = two[0].log_in("owner")
+    page = two[0].enter("owner")
     page.goto("/membership/connection/")
     page.get_by_role("link", name="Guards of all systems").click()
     form = page.get_by_role("region", name="Many people are concerned")

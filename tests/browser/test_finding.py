@@ -23,7 +23,7 @@ def known(fresh_db):
 
 def test_a_slash_finds_people_by_the_keyboard_alone(known, viewer, visit):
     visitor = visit(**WIDE)
-    page = visitor.log_in("viewer")
+    page = visitor.enter("viewer")
     page.goto("/membership/group/")
     page.keyboard.press("/")
     page.keyboard.type("lovel")
@@ -37,7 +37,7 @@ def test_a_slash_finds_people_by_the_keyboard_alone(known, viewer, visit):
 
 
 def test_escape_closes_what_was_found_and_a_slash_in_a_field_stays_a_slash(known, viewer, visit):
-    page = visit(**WIDE).log_in("viewer")
+    page = visit(**WIDE).enter("viewer")
     page.keyboard.press("/")
     page.keyboard.type("ada/")
     expect(page.locator("#find")).to_have_value("ada/")
@@ -49,7 +49,7 @@ def test_escape_closes_what_was_found_and_a_slash_in_a_field_stays_a_slash(known
 
 
 def test_the_search_works_without_scripts(known, viewer, visit):
-    page = visit(java_script_enabled=False, **WIDE).log_in("viewer")
+    page = visit(java_script_enabled=False, **WIDE).enter("viewer")
     page.goto("/search/")
     page.get_by_label(re.compile("^Name, e-mail, reason")).fill("train")
     page.get_by_role("button", name="Search", exact=True).click()
@@ -57,13 +57,13 @@ def test_the_search_works_without_scripts(known, viewer, visit):
 
 
 def test_a_phone_has_the_search_on_a_page_of_its_own(known, viewer, visit):
-    page = visit(viewport={"width": 360, "height": 740}).log_in("viewer")
+    page = visit(viewport={"width": 360, "height": 740}).enter("viewer")
     page.get_by_role("link", name="Search everything").click()
     expect(page.get_by_role("heading", name="Search everything")).to_be_visible()
 
 
 def test_a_chip_takes_its_filter_away_and_leaves_the_others(known, viewer, visit):
-    page = visit(**WIDE).log_in("viewer")
+    page = visit(**WIDE).enter("viewer")
     page.goto("/membership/participant/?role=manager&group_name=train")
     expect(page.get_by_role("link", name="Ada Lovelace")).to_have_count(0)
     page.get_by_role("link", name=re.compile("^Role: manager")).click()
@@ -72,7 +72,7 @@ def test_a_chip_takes_its_filter_away_and_leaves_the_others(known, viewer, visit
 
 
 def test_a_list_is_downloaded_as_it_stands_and_again(known, viewer, visit):
-    page = visit(**WIDE).log_in("viewer")
+    page = visit(**WIDE).enter("viewer")
     page.goto("/membership/participant/?role=manager")
     for _time in range(2):
         with page.expect_download() as download:

@@ -27,7 +27,7 @@ def fill(page, address, token=KAITEN_TOKEN):
 
 def test_an_empty_panel_leads_to_the_first_list_in_three_screens(bare, owner, visit):
     visitor = visit(**WIDE)
-    page = visitor.log_in("owner")
+    page = visitor.enter("owner")
     page.get_by_role("link", name="Connect a system").click()
 
     page.get_by_role("link", name="Connect Kaiten").click()  # the first screen
@@ -50,7 +50,7 @@ def test_an_empty_panel_leads_to_the_first_list_in_three_screens(bare, owner, vi
 
 def test_what_is_wrong_is_said_and_the_second_try_works(bare, owner, visit):
     visitor = visit(**WIDE)
-    page = visitor.log_in("owner")
+    page = visitor.enter("owner")
     page.goto("/membership/connection/connect/kaiten/")
     fill(page, bare.kaiten.base_url, token="wrong")
     page.get_by_role("button", name="Test it").click()
@@ -64,7 +64,7 @@ def test_what_is_wrong_is_said_and_the_second_try_works(bare, owner, visit):
 
 
 def test_a_field_that_does_not_count_is_out_of_sight(owner, visit):
-    page = visit(**WIDE).log_in("owner")
+    page = visit(**WIDE).enter("owner")
     page.goto("/membership/connection/connect/inwendo/")
     expect(page.get_by_label("Password")).to_be_visible()
     expect(page.get_by_role("textbox", name="API key")).to_be_hidden()
@@ -76,7 +76,7 @@ def test_a_field_that_does_not_count_is_out_of_sight(owner, visit):
 def test_a_system_rests_is_resumed_gets_new_credentials_and_is_retired(world, owner, visit):
     world.read()
     visitor = visit(**WIDE)
-    page = visitor.log_in("owner")
+    page = visitor.enter("owner")
     page.goto(f"/membership/connection/{world.kaiten.pk}/")
     page.get_by_label("Why? It stays in the audit log.").first.fill("upgrade there")
     page.get_by_role("button", name="Maintenance: only queue").click()

@@ -25,7 +25,7 @@ def test_a_leaver_is_followed_over_a_stopped_system_to_the_certificate(world, op
     connections.pause(world.kaiten, reason="moving house", actor=owner)
 
     visitor = visit(**WIDE)
-    page = visitor.log_in("operator")
+    page = visitor.enter("operator")
     go(page, "People")
     page.get_by_role("checkbox", name="Select Zoë Müller").check()
     page.get_by_role("button", name=re.compile(r"^Leavers… \(1\)$")).click()

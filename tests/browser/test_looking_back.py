@@ -26,7 +26,7 @@ def remove_ada(world, owner):
 def test_somebody_finds_out_who_removed_whom_and_why(world, owner, visit):
     remove_ada(world, owner)
     visitor = visit(**WIDE)
-    page = visitor.log_in("owner")
+    page = visitor.enter("owner")
     page.get_by_role("link", name="Audit log").click()
     search = page.get_by_role("searchbox", name="Names, reasons")
     search.fill("ada group:trainers")
@@ -51,7 +51,7 @@ def test_a_group_is_looked_at_on_a_day_and_brought_back(world, owner, visit):
     today, before = timezone.localdate(), timezone.localdate() - dt.timedelta(days=3)
     Presence.objects.update(since=timezone.now() - dt.timedelta(days=9))
     visitor = visit(**WIDE)
-    page = visitor.log_in("owner")
+    page = visitor.enter("owner")
     page.goto(f"/membership/group/{ada.group_id}/")
     page.get_by_role("link", name="Who was in it then").click()
     page.get_by_label("Day", exact=True).fill(before.isoformat())

@@ -78,7 +78,7 @@ def look(visitor, name, address):
 def test_no_page_has_barriers_or_is_wider_than_a_phone_in_the_dark_or_in_the_light(world, owner, visit):
     changes = everything(world, owner)
     visitor = visit(viewport={"width": 360, "height": 740}, color_scheme="dark")
-    visitor.log_in("owner")
+    visitor.enter("owner")
     found = []
     for name, address in addresses(owner, changes).items():
         found += look(visitor, name, address)
@@ -90,7 +90,7 @@ def test_no_page_has_barriers_or_is_wider_than_a_phone_in_the_dark_or_in_the_lig
 def test_no_page_has_barriers_on_a_desktop(world, owner, visit):
     changes = everything(world, owner)
     visitor = visit(viewport={"width": 1360, "height": 900}, color_scheme="light")
-    visitor.log_in("owner")
+    visitor.enter("owner")
     pages = addresses(owner, changes)
     assert [problem for name in ON_A_DESKTOP for problem in look(visitor, name, pages[name])] == []
 

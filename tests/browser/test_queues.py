@@ -21,7 +21,7 @@ def read(world):
 
 def test_proposals_are_linked_in_bulk_from_the_overview_and_taken_back(read, operator, visit):
     visitor = visit(**WIDE)
-    page = visitor.log_in("operator")
+    page = visitor.enter("operator")
     page.get_by_role("link", name=re.compile("^Look.*proposals to link")).click()
     everybody = Account.objects.filter(label="Ada Lovelace")
     page.get_by_role("searchbox", name="Name or e-mail").fill("Ada")
@@ -49,7 +49,7 @@ def test_what_was_changed_outside_is_adopted_ignored_and_undone(read, operator, 
     read.read()
     drift = Drift.objects.get()
     visitor = visit(**WIDE)
-    page = visitor.log_in("operator")
+    page = visitor.enter("operator")
     page.get_by_role("link", name=re.compile("^Look.*changed outside")).click()
     expect(page.get_by_role("cell", name="Max Weber", exact=True)).to_be_visible()
     assert visitor.barriers() == []
@@ -77,7 +77,7 @@ def test_a_person_page_links_and_unlinks(read, operator, visit):
     ada = Account.objects.filter(label="Ada Lovelace")
     person = read.link("Ada Lovelace", ada.first())
     visitor = visit(**WIDE)
-    page = visitor.log_in("operator")
+    page = visitor.enter("operator")
     page.goto(f"/membership/person/{person.pk}/")
     expect(page.get_by_role("heading", name="2 proposals to link")).to_be_visible()
     page.get_by_role("button", name="Link: the same person").first.click()

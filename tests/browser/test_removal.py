@@ -15,7 +15,7 @@ CHOSEN = (("José Ñandú", "Chess club"), ("Zoë Müller", "Trainers"), ("Ada L
 @pytest.fixture
 def at_panel(world, operator, visit):
     world.read()
-    return visit(viewport={"width": 1360, "height": 900}).log_in("operator")
+    return visit(viewport={"width": 1360, "height": 900}).enter("operator")
 
 
 def choose(page, rows):

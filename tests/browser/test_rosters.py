@@ -15,7 +15,7 @@ def test_no_page_of_lists_has_barriers_or_is_wider_than_a_phone(world, operator,
     pages = {state: f"/membership/roster/{row.pk}/" for state, row in lists(world, operator).items()}
     pages |= {"list": "/membership/roster/", "new": f"/membership/roster/new/?group={world.group('Board').pk}"}
     visitor = visit(viewport={"width": 360, "height": 740}, color_scheme="dark")
-    visitor.log_in("operator")
+    visitor.enter("operator")
     assert [problem for name, address in pages.items() for problem in look(visitor, name, address)] == []
 
 
@@ -27,7 +27,7 @@ def work_lists():
 def test_a_group_becomes_exactly_what_a_spreadsheet_says(world, operator, visit):
     wide_world(world)
     visitor = visit(**WIDE)
-    page = visitor.log_in("operator")
+    page = visitor.enter("operator")
     go(page, "Groups")
     page.get_by_role("link", name="Trainers", exact=True).click()
     page.get_by_role("link", name="From a list…").click()

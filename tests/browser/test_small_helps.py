@@ -20,7 +20,7 @@ def full_group(fresh_db):
 
 @pytest.fixture
 def at_panel(full_group, operator, visit):
-    return visit(viewport={"width": 1360, "height": 900}).log_in("operator")
+    return visit(viewport={"width": 1360, "height": 900}).enter("operator")
 
 
 @pytest.mark.parametrize("address", ["/membership/participant/", "/membership/group/{pk}/"])
@@ -80,7 +80,7 @@ def test_filters_that_say_nothing_do_not_lengthen_the_address(at_panel):
 
 
 def test_a_phone_folds_the_filters_and_the_menu_away(full_group, operator, visit):
-    page = visit(viewport={"width": 360, "height": 740}).log_in("operator")
+    page = visit(viewport={"width": 360, "height": 740}).enter("operator")
     page.goto("/membership/participant/")
     expect(page.get_by_label("Role")).to_be_hidden()
     page.get_by_role("button", name="Filters").click()

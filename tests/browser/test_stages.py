@@ -17,7 +17,7 @@ TITLE = "Remove 3 people from 3 groups"
 @pytest.fixture
 def page(world, operator, visit):
     world.read()
-    return visit(**WIDE).log_in("operator")
+    return visit(**WIDE).enter("operator")
 
 
 def state(page):

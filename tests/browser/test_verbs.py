@@ -83,7 +83,7 @@ def wide(world):
 
 @pytest.fixture
 def at_panel(wide, operator, visit):
-    return visit(**WIDE).log_in("operator")
+    return visit(**WIDE).enter("operator")
 
 
 def offered(page):
@@ -246,7 +246,7 @@ def test_a_group_is_created_with_members_in_mudbase(wide, at_panel):
 def test_a_room_of_inwendo_is_tracked_by_its_link_and_read(world, operator, visit):
     world.sandbox.inwendo.state.switch(room_list=False)
     wide = wide_world(world)
-    page = visit(**WIDE).log_in("operator")
+    page = visit(**WIDE).enter("operator")
     go(page, "Groups")
     expect(page.get_by_role("link", name="Team", exact=True)).to_have_count(0)
     page.get_by_role("link", name="Track a room by id or link…").click()
