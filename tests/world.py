@@ -10,6 +10,7 @@ import threading
 from membership.models import Account, Change, Connection, Group, Operation, Participant, Person
 from membership.operations.worker import Worker
 from membership.sandbox.sandbox import Sandbox
+from tests.replay import read_once
 
 MUDBASE_PROJECT = "proj_1"
 KAITEN_TOKEN = "token-1"
@@ -104,7 +105,7 @@ class World:
     def read(self):
         """Read all systems, then forget what the journals say of it."""
         Connection.objects.update(next_reading_at=None)
-        self.work()
+        read_once(self.sandbox, self.work)
         for server in self.sandbox.servers:
             server.journal.clear()
 
