@@ -27,6 +27,12 @@ class GroupListing(Listing[RemoteGroup]):
         return facts.of_group(remote)
 
     def write(self, chunk: Sequence[Pending[RemoteGroup]]) -> Tally:
+        guard = shield.load_groups(self.connection.pk, began_at=self.began_at)
+        chunk = [
+            item
+            for item in chunk
+            if not guard.covers(item.known.pk if item.known else None, item.remote.name, is_new=item.is_new)
+        ]
         rows = Group.objects.bulk_create(
             [
                 Group(
@@ -69,8 +75,11 @@ def group_drift(group: Group, kind: DriftKind, *, at: datetime, reading_id: int 
 def empty_gone(group: Group, *, began_at: datetime, limit: int) -> int:
     """End up to `limit` participants of a group that the remote says is gone. Call it until 0.
 
-    Inside the caller's transaction. Rows with an operation on its way are left to that.
+    Inside the caller's transaction. Rows with an operation on its way are left to that, as are those of a group that we
+    are deleting.
     """
+    if _is_ours(group, began_at):
+        return 0
     guard = shield.load(group, began_at=began_at)
     rows = Participant.objects.filter(group=group, is_present=True).values_list("pk", "remote_id").order_by("pk")
     gone = [pk for pk, remote_id in rows if not guard.covers(pk, remote_id)][:limit]
@@ -79,6 +88,8 @@ def empty_gone(group: Group, *, began_at: datetime, limit: int) -> int:
 
 def mark_gone(group: Group, *, began_at: datetime, reading_id: int | None, is_drift: bool) -> None:
     """The remote said that the group is not there. Inside the caller's transaction, after `empty_gone`."""
+    if _is_ours(group, began_at):
+        return
     Group.objects.filter(pk=group.pk).update(
         is_present=False,
         seen_at=began_at,
@@ -90,6 +101,11 @@ def mark_gone(group: Group, *, began_at: datetime, reading_id: int | None, is_dr
     if is_drift:
         drift = group_drift(group, DriftKind.GROUP_VANISHED, at=began_at, reading_id=reading_id)
         Drift.objects.bulk_create([drift])
+
+
+def _is_ours(group: Group, began_at: datetime) -> bool:
+    """Whether an operation on the group itself knows more than this reading, or will."""
+    return shield.load_groups(group.connection_id, began_at=began_at).covers(group.pk)
 
 
 def note_problem(group: Group, problem: Problem, *, began_at: datetime) -> None:

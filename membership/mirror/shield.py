@@ -54,6 +54,29 @@ def load(group: Group, *, began_at: datetime) -> Shield:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class GroupShield:
+    """The groups of one connection that a reading has to leave as they are."""
+
+    group_ids: frozenset[int]
+    names: frozenset[str]
+    """Of groups that are being made. A new one of such a name may be ours: taken in, it would not be found as new."""
+
+    def covers(self, group_id: int | None, name: str = "", *, is_new: bool = False) -> bool:
+        return group_id in self.group_ids or (is_new and name in self.names)
+
+
+def load_groups(connection_id: int, *, began_at: datetime) -> GroupShield:
+    """Call it in the transaction that writes, as `load`."""
+    of_groups = Operation.objects.filter(connection_id=connection_id, verb__in=Verb.of_groups()).order_by()
+    newer = Q(state__in=IN_FLIGHT) | Q(settled_at__gte=began_at)
+    found = list(of_groups.filter(newer).values_list("verb", "group_id", "wanted"))
+    return GroupShield(
+        frozenset(pk for _, pk, _ in found if pk is not None),
+        frozenset(wanted.get("name", "") for verb, _, wanted in found if verb == Verb.CREATE_GROUP),
+    )
+
+
 def explained(participant_ids: Iterable[int], *, since: datetime) -> dict[int, int]:
     """`{participant id: operation id}` of differences that may be our own doing, although no answer confirmed it.
 

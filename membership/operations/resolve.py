@@ -27,8 +27,6 @@ from membership.providers.base import (
 from membership.providers.errors import NotFound, ProviderError
 from membership.vocab import AuditAction, OperationState, Verb
 
-OF_GROUPS = (Verb.CREATE_GROUP, Verb.RENAME_GROUP, Verb.DELETE_GROUP)
-
 
 def resolve_next(connection_id: int, provider: Provider, token: int, requests: Callable[[], int] = lambda: 0) -> bool:
     """Read back the doubts of one group. True: there was one. `requests()` counts what the lane has sent so far.
@@ -59,8 +57,8 @@ def resolve_next(connection_id: int, provider: Provider, token: int, requests: C
 
 
 def _read(operations: Sequence[Operation], provider: Provider) -> dict[int, Seen]:
-    seen = {op.pk: _read_group(op, provider) for op in operations if op.verb in OF_GROUPS}
-    about_people = [op for op in operations if op.verb not in OF_GROUPS]
+    seen = {op.pk: _read_group(op, provider) for op in operations if op.verb in Verb.of_groups()}
+    about_people = [op for op in operations if op.verb not in Verb.of_groups()]
     if about_people:
         try:
             seen |= _read_people(about_people, provider)
@@ -183,7 +181,7 @@ def _step(operation: Operation, finding: Finding, seen: Seen) -> Step:
         params=finding.params,
         calls_done=finding.calls_done,
         extra=extra,
-        was_read=operation.verb not in OF_GROUPS and not seen.group_gone,
+        was_read=operation.verb not in Verb.of_groups() and not seen.group_gone,
         there=seen.there,
         group=seen.group,
     )

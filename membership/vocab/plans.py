@@ -14,6 +14,11 @@ class Verb(TextChoices):
     REMOVE = "remove", _("remove")
     DELETE_GROUP = "delete_group", _("delete group")
 
+    @classmethod
+    def of_groups(cls) -> frozenset["Verb"]:
+        """What is done to a group itself, not to somebody in it."""
+        return frozenset({cls.CREATE_GROUP, cls.RENAME_GROUP, cls.DELETE_GROUP})
+
 
 class ChangeKind(TextChoices):
     REMOVAL = "removal", _("removal")

@@ -1,13 +1,13 @@
 import pytest
 from django.utils import timezone
 
-from membership.models import Change, Group, Operation, Participant
+from membership.models import Change, Connection, Group, Operation, Participant
 from membership.operations.verbs import RIGHTS
 from membership.plans.drafting import drafter
 from membership.providers.base import AccountRef, GroupRef, ParticipantRef, Wanted
 from membership.sandbox.faults import Fault
 from membership.vocab import ChangeKind, ChangeState, OperationState, PresenceCause, Verb
-from tests import steps
+from tests import steps, truth
 from tests.world import GROUP_UID
 
 
@@ -236,6 +236,30 @@ def test_a_group_whose_creation_lost_its_answer_is_made_once(read_world):
     assert outcome(read_world, change)[0] == OperationState.CONFIRMED
     assert len([group for group in read_world.sandbox.kaiten.state.groups if group.name == "New"]) == 1
     assert Group.objects.filter(name="New").count() == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "wish"),
+    [
+        ("POST", lambda world: steps.creation(world.kaiten, "New")),
+        ("PATCH", lambda world: steps.renaming(world.group("Группа 2"), "Newer")),
+        ("DELETE", lambda world: steps.deletion(world.group("Группа 2"))),
+    ],
+)
+def test_a_reading_leaves_a_group_alone_while_what_we_did_to_it_is_in_doubt(read_world, method, wish):
+    """A new group that a reading took in would not be known for ours, and be made a second time."""
+    kaiten = Connection.objects.filter(pk=read_world.kaiten.pk)
+    kaiten.update(settle_s=1)
+    read_world.sandbox.kaiten.faults.add(Fault("lost_answer", method=method, times=1))
+    change = steps.confirmed(wish(read_world))
+    kaiten.update(next_reading_at=None)
+    read_world.work()
+    assert outcome(read_world, change)[0] == OperationState.CONFIRMED
+    assert len(read_world.sent()["kaiten"]) == 1
+    assert truth.drift() == []
+    kaiten.update(next_reading_at=None)
+    read_world.work()
+    truth.check_mirror(read_world)
 
 
 def test_what_was_promoted_already_is_not_sent(read_world):
