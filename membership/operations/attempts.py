@@ -65,6 +65,7 @@ class Attempt:
     verdict: Verdict | None = None
     error: ProviderError | None = None
     said: str = ""
+    """The remote's words, where it did not simply confirm."""
     status: int | None = None
     answer: dict[str, Any] = field(default_factory=dict)
     there: RemoteParticipant | None = None
@@ -157,7 +158,7 @@ def _attempt(provider: Provider, job: Job, answer: RemoteAnswer | None, **how: A
         return Attempt(job.operation_id, **how)
     return Attempt(
         job.operation_id,
-        said=provider.said(answer),
+        said="" if how.get("verdict") == Verdict.CONFIRMED else provider.said(answer),
         status=answer.status,
         answer={"status": answer.status, "body": keeping.of_body(answer.text, provider.capabilities.kept)},
         **how,

@@ -1,7 +1,6 @@
 """Reading the head of an answer, and making sure where it ends."""
 
 import http.client
-import threading
 from email.errors import MultipartInvariantViolationDefect, StartBoundaryNotFoundDefect
 from typing import Any
 
@@ -10,21 +9,13 @@ from membership.providers.errors import OutcomeUnknown
 from membership.providers.sockets import Attempt
 
 
-class _ThisThread(threading.local):
-    """The attempt that this thread is making: the libraries below us have no way to hand it to a connection."""
-
-    attempt: Attempt
-
-
-this_thread = _ThisThread()
-
-
 class CertainAnswer(http.client.HTTPResponse):
     """Refuses answers whose end is not certain: the next one on the connection would be taken for another's."""
 
-    def __init__(self, sock: Any, *args: Any, **kwargs: Any) -> None:
-        super().__init__(sock, *args, **kwargs)
+    def __init__(self, sock: Any, attempt: Attempt, *, method: str) -> None:
+        super().__init__(sock, method=method)
         self._socket = sock
+        self._attempt = attempt
 
     def begin(self) -> None:
         super().begin()
@@ -35,6 +26,14 @@ class CertainAnswer(http.client.HTTPResponse):
             raise self._unreadable("headers")
         if not self._is_framing_plain():
             raise self._unreadable("framing")
+
+    def merged_headers(self) -> dict[str, str]:
+        """By their names in small letters; what came several times stands in one line."""
+        found: dict[str, str] = {}
+        for name, value in self.msg.items():
+            key = name.lower()
+            found[key] = f"{found[key]}, {value}" if key in found else value
+        return found
 
     def _unreadable(self, detail: str) -> OutcomeUnknown:
         return OutcomeUnknown(Reason.ANSWER_UNREADABLE, status=self.status, detail=detail)
@@ -57,7 +56,7 @@ class CertainAnswer(http.client.HTTPResponse):
     def _close_conn(self) -> None:
         # Called when the last byte of the body was read, before the connection goes back to the pool.
         if self.fp is not None and self._has_unread():
-            this_thread.attempt.unread = True
+            self._attempt.unread = True
         super()._close_conn()  # type: ignore[misc]
 
     def _has_unread(self) -> bool:

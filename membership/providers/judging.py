@@ -38,7 +38,8 @@ def judge_common(answer: RemoteAnswer, is_write: bool, *, now: float | None = No
 def said(answer: RemoteAnswer) -> str:
     """What the remote said, in its own words: ≤ 300 characters, one line, nothing that looks like a token."""
     text = TOKEN_LIKE.sub("[…]", TAG.sub(" ", _message(answer)))
-    text = "".join(character if character.isprintable() else " " for character in text)
+    if not text.isprintable():
+        text = "".join(character if character.isprintable() else " " for character in text)
     text = " ".join(text.split())
     return text if len(text) <= SAID_CHARS else f"{text[: SAID_CHARS - 1]}…"
 

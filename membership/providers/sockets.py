@@ -5,7 +5,6 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
 
 from membership.errors import Reason
@@ -54,18 +53,17 @@ class Attempt:
     __slots__ = (
         "_guard",
         "_lock",
-        "_on_end",
         "began",
         "deadline",
         "expired",
         "send_before",
         "started",
-        "target",
+        "timeout_s",
         "unread",
     )
 
-    def __init__(self, target: str, *, started: float, timeout_s: float, send_before: float | None) -> None:
-        self.target = target
+    def __init__(self, *, started: float, timeout_s: float, send_before: float | None) -> None:
+        self.timeout_s = timeout_s
         self.send_before = send_before
         self.started = started
         self.deadline = started + timeout_s
@@ -74,23 +72,16 @@ class Attempt:
         self.unread = False  # bytes came after the answer
         self._lock = threading.Lock()
         self._guard: Guard | None = None
-        self._on_end: Callable[[], None] | None = None
 
     def left_s(self) -> float:
         return self.deadline - time.monotonic()
 
-    def hold(self, guard: Guard | None, *, on_end: Callable[[], None] | None = None) -> None:
-        """From now on this socket ends with the attempt, and `on_end` is called then. None: it is another's."""
+    def hold(self, guard: Guard | None) -> None:
+        """From now on this socket ends with the attempt. None: it is another's."""
         with self._lock:
             self._guard = guard
-            self._on_end = on_end
             if guard is not None and self.expired:
                 guard.shut_down()
-
-    def end(self) -> None:
-        on_end, self._on_end = self._on_end, None
-        if on_end is not None:
-            on_end()
 
     def expire(self) -> None:
         with self._lock:

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import quote, urlencode, urlsplit
 
 from membership import __version__
@@ -19,6 +20,9 @@ UNFIT_FOR_HEADERS = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
 HOST = re.compile(r"[0-9a-z._:-]{1,253}")
 BASE_PATH = re.compile(r"(?:/[A-Za-z0-9._~!$&'()*+,;=:@-]+)*/?")
 
+PORTS = {"http": 80, "https": 443}
+BODILESS = frozenset({"GET", "HEAD", "DELETE", "OPTIONS", "TRACE"})
+"""Methods whose request needs no length when it has no body."""
 OURS = {"User-Agent": f"Musterbook/{__version__}", "Accept": "application/json"}
 # What frames a request, or makes the answer something else than it is, is not for a call to say.
 RESERVED_HEADERS = frozenset(
@@ -66,41 +70,62 @@ class Origin:
             or any(segment in (".", "..") for segment in path.split("/"))
         ):
             raise Misconfigured(Reason.WRONG_ADDRESS)
-        return cls(parts.scheme, host, port or (443 if parts.scheme == "https" else 80), path.rstrip("/"))
+        return cls(parts.scheme, host, port or PORTS[parts.scheme], path.rstrip("/"))
 
     @property
-    def url(self) -> str:
+    def named(self) -> str:
+        """As the header Host has it."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.scheme}://{host}:{self.port}"
+        return host if self.port == PORTS[self.scheme] else f"{host}:{self.port}"
+
+
+def request(origin: Origin, call: RemoteCall, credentials: Mapping[str, str]) -> bytes:
+    """The whole request as it goes out. Raises `Refused` and `Misconfigured` for what cannot be sent."""
+    payload = body(call.body)
+    head = f"{method(call)} {target(origin.prefix, call)} HTTP/1.1\r\nHost: {origin.named}\r\n".encode("ascii")
+    head += _headers(call.headers, tuple(credentials.items()), has_body=payload is not None)
+    if payload is not None:
+        return head + b"Content-Length: %d\r\n\r\n" % len(payload) + payload
+    return head + (b"\r\n" if call.method in BODILESS else b"Content-Length: 0\r\n\r\n")
 
 
 def target(prefix: str, call: RemoteCall) -> str:
     """Path and query as they go out. Raises `Refused(ID_NOT_SENDABLE)`."""
-    for segment in call.path:
-        if not is_sendable_id(segment):
-            raise Refused(Reason.ID_NOT_SENDABLE)
+    path = prefix + "".join([f"/{_segment(segment)}" for segment in call.path])
+    if not call.query:
+        return path or "/"
     try:
-        path = prefix + "".join(f"/{quote(segment, safe='')}" for segment in call.path)
-        if not call.query:
-            return path or "/"
         return f"{path or '/'}?{urlencode(call.query, quote_via=quote, safe='')}"
     except UnicodeEncodeError:
         raise Refused(Reason.ID_NOT_SENDABLE) from None
 
 
-def headers(call: RemoteCall, credentials: Mapping[str, str], body: bytes | None) -> dict[str, str]:
-    """All headers but Host. Raises `Misconfigured(BAD_VALUE, key=…)`, without the value, for what none can carry."""
+@lru_cache(maxsize=1024)
+def _segment(text: str) -> str:
+    if not is_sendable_id(text):
+        raise Refused(Reason.ID_NOT_SENDABLE)
+    try:
+        return quote(text, safe="")
+    except UnicodeEncodeError:
+        raise Refused(Reason.ID_NOT_SENDABLE) from None
+
+
+_Pairs = tuple[tuple[str, str], ...]
+
+
+@lru_cache(maxsize=64)
+def _headers(own: _Pairs, credentials: _Pairs, *, has_body: bool) -> bytes:
+    """All headers but Host and the length. A lane asks for the same ones all the time.
+
+    Raises `Misconfigured(BAD_VALUE, key=…)`, without the value, for what none can carry.
+    """
     result = dict(OURS)
-    if body is not None:
+    if has_body:
         result["Content-Type"] = "application/json"
-    for name, value in call.headers:
-        _put(result, name, value)
-    for name, value in credentials.items():
+    for name, value in (*own, *credentials):
         _put(result, name, value)
     result["Accept-Encoding"] = "identity"
-    if body is not None:
-        result["Content-Length"] = str(len(body))
-    return result
+    return "".join(f"{name}: {value}\r\n" for name, value in result.items()).encode("latin-1")
 
 
 def _put(result: dict[str, str], name: str, value: str) -> None:

@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from membership.errors import Reason
-from membership.providers import door as door_module
-from membership.providers import sockets
+from membership.providers import lines, sockets
 from membership.providers.base import RemoteCall
 from membership.providers.deadlines import Watchdog
 from membership.providers.errors import OutcomeUnknown, ProviderError
@@ -113,7 +112,7 @@ def test_a_connection_that_the_server_closed_is_not_used_again(serve, open_door)
 
 
 def test_a_connection_that_was_idle_is_not_used_again(serve, open_door, monkeypatch):
-    monkeypatch.setattr(door_module, "IDLE_S", 0.05)
+    monkeypatch.setattr(lines, "IDLE_S", 0.05)
     server = serve(own_answer)
     door = open_door(server.url)
     door.send(DELETE, credentials=TOKEN)
