@@ -6,7 +6,7 @@ A batch is the real function: one query for the heads, one insert of entries, on
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connections, router, transaction
@@ -17,6 +17,7 @@ from membership.audit import chain as chains
 from membership.audit import redact
 from membership.errors import AuditUnavailable
 from membership.models import AuditEntry, AuditHead, AuditPersonal, bulk
+from membership.models.statements import Statement
 from membership.vocab import AuditAction
 
 if TYPE_CHECKING:
@@ -29,6 +30,18 @@ _COLUMNS = (
     *(ref for _, ref in _REFS),
     *("outcome", "sealed", "mac"),
 )
+
+# SQLite's transactions are IMMEDIATE, one writer at a time.
+_HEADS = Statement("SELECT id, chain, seq, mac FROM membership_audithead WHERE chain AMONG %s ORDER BY id FOR UPDATE")
+_MOVE_HEAD = Statement("UPDATE membership_audithead SET seq = %s, mac = %s WHERE id = %s AND seq = %s")
+
+
+class _Head(NamedTuple):
+    pk: int
+    chain: str
+    seq: int
+    mac: str
+
 
 _Row = tuple[Any, ...]
 """An entry in the order of `_COLUMNS`."""
@@ -117,7 +130,7 @@ def _append(
     rows: list[_Row] = []
     parts: list[_Part | None] = []
     written: dict[str, list[_Row]] = {}
-    moved: list[tuple[AuditHead, int, str]] = []
+    moved: list[tuple[_Head, int, str]] = []
     seal = _Seal(stamp_at, key_id, key)
     for head in heads:
         seq, prev = head.seq, head.mac
@@ -132,7 +145,7 @@ def _append(
         moved.append((head, seq, prev))
     ids = _insert(rows, parts)
     for head, seq, last_mac in moved:
-        if not AuditHead.objects.filter(pk=head.pk, seq=head.seq).update(seq=seq, mac=last_mac):
+        if not _MOVE_HEAD.run(seq, last_mac, head.pk, head.seq):
             raise DatabaseError("the head of a chain moved under its lock")
     return {chain: Written(of_chain, ids, stamp_at) for chain, of_chain in written.items()}
 
@@ -146,17 +159,16 @@ def _insert(rows: Sequence[_Row], parts: Sequence[_Part | None]) -> Mapping[tupl
     return ids
 
 
-def _lock_heads(names: Sequence[str]) -> list[AuditHead]:
+def _lock_heads(names: list[str]) -> list[_Head]:
     """The heads of these chains, locked in id order; made where there is none yet."""
-    # SQLite ignores FOR UPDATE: its transactions are IMMEDIATE, one writer at a time.
-    heads = list(AuditHead.objects.select_for_update().filter(chain__in=names).order_by("pk"))
+    heads = [_Head(*row) for row in _HEADS.rows(names)]
     if len(heads) < len(names):
         known = {head.chain for head in heads}
         # A rival's uncommitted row is waited for, then skipped.
         AuditHead.objects.bulk_create(
             [AuditHead(chain=name) for name in names if name not in known], ignore_conflicts=True
         )
-        heads = list(AuditHead.objects.select_for_update().filter(chain__in=names).order_by("pk"))
+        heads = [_Head(*row) for row in _HEADS.rows(names)]
     return heads
 
 

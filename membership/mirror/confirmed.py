@@ -8,16 +8,29 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import F, Value
-from django.db.models.functions import Greatest
+from django.db.models import F
 
 from membership.mirror import facts, presence
 from membership.mirror.accounts import AccountIndex
-from membership.models import Account, Connection, Group, Participant
+from membership.models import Account, Connection, Group, Participant, bulk
+from membership.models.statements import Statement
 from membership.providers.base import RemoteParticipant
 from membership.vocab import PresenceCause
 
 IDS_PER_QUERY = 500
+_REMOVE = Statement(
+    """
+    UPDATE membership_participant SET is_present = FALSE, seen_at = %s WHERE id AMONG %s AND is_present
+    RETURNING id, group_id
+    """
+)
+_LOWER_COUNTS = Statement(
+    """
+    UPDATE membership_group SET participants_count =
+        CASE WHEN participants_count > given.column2 THEN participants_count - given.column2 ELSE 0 END
+    FROM PAIRS AS given WHERE membership_group.id = given.column1
+    """
+)
 
 
 def remove_confirmed(pairs: Sequence[tuple[int, int]], *, at: datetime) -> None:
@@ -27,23 +40,11 @@ def remove_confirmed(pairs: Sequence[tuple[int, int]], *, at: datetime) -> None:
     already stay as they are.
     """
     operations = dict(pairs)
-    present = dict(
-        Participant.objects.filter(pk__in=list(operations), is_present=True).order_by().values_list("pk", "group_id")
-    )
-    if not present:
+    if not operations:
         return
-    Participant.objects.filter(pk__in=list(present)).update(is_present=False, seen_at=at)
-    presence.end_by_operations({pk: operations[pk] for pk in present}, until=at)
-    _lower_counts(Counter(present.values()))
-
-
-def _lower_counts(removed: Mapping[int, int]) -> None:
-    by_number: dict[int, list[int]] = defaultdict(list)
-    for group_id, number in removed.items():
-        by_number[number].append(group_id)
-    for number, group_ids in by_number.items():
-        lower = Greatest(F("participants_count") - number, Value(0))
-        Group.objects.filter(pk__in=group_ids).update(participants_count=lower)
+    gone = _REMOVE.rows(bulk.stored_time(Participant, at), list(operations))
+    presence.end_by_operations({pk: operations[pk] for pk, _group in gone}, until=at)
+    _LOWER_COUNTS.over(Counter(group_id for _pk, group_id in gone))
 
 
 def put_found(
@@ -78,7 +79,7 @@ def _put_absent(participant: Participant, *, at: datetime, operation_id: int | N
         return
     Participant.objects.filter(pk=participant.pk).update(is_present=False, seen_at=at)
     presence.end([participant.pk], until=at, cause=PresenceCause.READING)
-    _lower_counts({participant.group_id: 1})
+    _LOWER_COUNTS.over({participant.group_id: 1})
 
 
 @dataclass(frozen=True, slots=True)

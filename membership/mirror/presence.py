@@ -10,7 +10,16 @@ from django.db.models import F, Max, QuerySet, Value
 from django.db.models.functions import Greatest
 
 from membership.models import Presence, bulk
+from membership.models.statements import Statement
 from membership.vocab import PresenceCause
+
+_END_EACH = Statement(
+    """
+    UPDATE membership_presence SET until = CASE WHEN since > %s THEN since ELSE %s END, ended_by = 'operation',
+        ended_operation_id = given.column2
+    FROM PAIRS AS given WHERE participant_id = given.column1 AND until IS NULL
+    """
+)
 
 
 def begin(
@@ -52,13 +61,7 @@ def end(participant_ids: Sequence[int], *, until: datetime, cause: PresenceCause
 
 def end_by_operations(pairs: Mapping[int, int], *, until: datetime) -> None:
     """Close the open stretch of each participant: `{participant id: operation id}`."""
-    if not pairs:
-        return
-    closing = dict(_open(list(pairs)).values_list("participant_id", "pk"))
-    Presence.objects.filter(pk__in=list(closing.values())).update(
-        until=_not_before_since(until), ended_by=PresenceCause.OPERATION
-    )
-    bulk.update_ids(Presence, "ended_operation_id", {pk: pairs[whose] for whose, pk in closing.items()})
+    _END_EACH.over(pairs, *[bulk.stored_time(Presence, until)] * 2)
 
 
 def end_by_operation(participant_ids: Sequence[int], *, until: datetime, operation_id: int) -> None:

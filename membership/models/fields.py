@@ -14,6 +14,17 @@ else:
     _Secrets = models.TextField
 
 
+def opened(stored: str | None) -> dict[str, str]:
+    """What an `EncryptedJSONField` has stored."""
+    if not stored:
+        return {}
+    try:
+        value: dict[str, str] = json.loads(conf.fernet().decrypt(stored.encode()))
+    except InvalidToken:
+        return {}
+    return value
+
+
 class EncryptedJSONField(_Secrets):
     """A JSON object encrypted at rest with `FIELD_KEYS`; an empty one is stored as an empty string.
 
@@ -27,13 +38,7 @@ class EncryptedJSONField(_Secrets):
         return conf.fernet().encrypt(json.dumps(value, sort_keys=True).encode()).decode()
 
     def from_db_value(self, value: str | None, expression: object, connection: object) -> dict[str, str]:
-        if not value:
-            return {}
-        try:
-            opened: dict[str, str] = json.loads(conf.fernet().decrypt(value.encode()))
-        except InvalidToken:
-            return {}
-        return opened
+        return opened(value)
 
     def to_python(self, value: Any) -> Any:
         return value or {}

@@ -9,14 +9,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, Exists, F, OuterRef, Q
+from django.db.models import Count, Exists, OuterRef, Q
 from django.utils import timezone
 
 from membership import crash
 from membership.audit import record
 from membership.conf import ACT_ON_STEPS_PER_TRANSACTION as CHUNK
 from membership.errors import ChangeRefused, Reason
-from membership.models import Change, Connection, Operation
+from membership.models import Change, Connection, Operation, bulk
+from membership.models.statements import Statement, listed
 from membership.operations import exactly, stages, turns
 from membership.operations.entries import operation_entry
 from membership.operations.indistinct import hold_back
@@ -29,6 +30,25 @@ BEHIND_ANOTHER = timedelta(seconds=5)
 """How long a wish waits before it is looked at again when an earlier one about the same person is open."""
 
 
+_LANE = Statement("SELECT lane_token, state FROM membership_connection WHERE id = %s FOR NO KEY UPDATE")
+_BEGIN = Statement(
+    """
+    UPDATE membership_operation
+    SET state = 'running', lane_token = %s, claimed_at = %s, attempts = attempts + 1, not_before = NULL
+    WHERE id AMONG %s
+    """
+)
+_WAITING = Statement("SELECT id FROM membership_change WHERE id AMONG %s AND state = 'queued'")
+_FINISHED = Statement(
+    """
+    SELECT id FROM membership_change c WHERE id AMONG %s AND state IN ({open}) AND NOT EXISTS (
+        SELECT 1 FROM membership_operation o WHERE o.change_id = c.id AND o.state IN ({unsettled}))
+    """,
+    open=listed(ChangeState.open()),
+    unsettled=listed(OperationState.open()),
+)
+
+
 class LaneLost(Exception):
     """Another worker owns the lane now: nothing of ours is accepted any more."""
 
@@ -38,10 +58,10 @@ def hold_lane(connection_id: int, token: int) -> str:
 
     Inside the caller's transaction. Raises `LaneLost`.
     """
-    row = Connection.objects.select_for_update(no_key=True).values_list("lane_token", "state").get(pk=connection_id)
-    if row[0] != token:
+    [(lane_token, state)] = _LANE.rows(connection_id)
+    if lane_token != token:
         raise LaneLost
-    return str(row[1])
+    return str(state)
 
 
 def claim_plan(change: Change, *, expected_hash: str) -> None:
@@ -132,8 +152,11 @@ def claim(connection_id: int, token: int, limit: int) -> list[Operation]:
             return []
         candidates = turns.locked(connection_id, ids)
         altered = exactly.altered(candidates, plans)
-        candidates, behind = turns.first_of_each_subject(connection_id, [op for op in candidates if op not in altered])
-        Operation.objects.filter(pk__in=behind).update(not_before=now + BEHIND_ANOTHER)
+        if altered:
+            candidates = [op for op in candidates if op not in altered]
+        candidates, behind = turns.first_of_each_subject(candidates)
+        if behind:
+            Operation.objects.filter(pk__in=behind).update(not_before=now + BEHIND_ANOTHER)
         candidates, hopeless = sort_out(candidates, now)
         candidates = hold_back(candidates, now)
         sendable, entries = [], [_refuse_altered(op, now) for op in altered]
@@ -157,13 +180,12 @@ def claim(connection_id: int, token: int, limit: int) -> list[Operation]:
 
 
 def _begin(operations: Sequence[Operation], token: int, now: datetime) -> None:
-    Operation.objects.filter(pk__in=[operation.pk for operation in operations]).update(
-        state=OperationState.RUNNING, lane_token=token, claimed_at=now, attempts=F("attempts") + 1, not_before=None
-    )
+    if not operations:
+        return
+    _BEGIN.run(token, bulk.stored_time(Operation, now), [operation.pk for operation in operations])
     # Asked first: a change begins once, and a statement that may write takes a lock each time.
-    waiting = Change.objects.filter(pk__in={op.change_id for op in operations}, state=ChangeState.QUEUED)
-    if waiting.exists():
-        waiting.update(state=ChangeState.RUNNING)
+    if waiting := [pk for (pk,) in _WAITING.rows(list({op.change_id for op in operations}))]:
+        Change.objects.filter(pk__in=waiting, state=ChangeState.QUEUED).update(state=ChangeState.RUNNING)
     for operation in operations:
         operation.attempts += 1
         operation.state = OperationState.RUNNING
@@ -289,9 +311,8 @@ def counts(change_id: int) -> Counts:
 
 def close_finished(change_ids: Iterable[int]) -> int:
     """Close those of the changes in which nothing is open. Returns how many."""
-    open_ones = Operation.objects.filter(change=OuterRef("pk"), state__in=OperationState.open())
-    finished = Change.objects.filter(pk__in=list(change_ids), state__in=ChangeState.open()).exclude(Exists(open_ones))
-    return sum(_close(pk) for pk in finished.values_list("pk", flat=True))
+    ids = list(change_ids)
+    return sum(_close(pk) for (pk,) in _FINISHED.rows(ids)) if ids else 0
 
 
 def sweep() -> bool:

@@ -14,7 +14,8 @@ from membership import crash
 from membership.audit import record
 from membership.errors import AuditUnavailable, NextStep, Reason
 from membership.mirror import writer
-from membership.models import Operation, Reading
+from membership.models import Operation, Reading, bulk
+from membership.models.statements import Statement
 from membership.operations import outbox
 from membership.operations.attempts import NEW_ID, Attempt
 from membership.operations.entries import operation_entry
@@ -40,6 +41,8 @@ ACTION_FOR = {
     OperationState.FOREIGN: AuditAction.OPERATION_FOREIGN,
     OperationState.OVERTAKEN: AuditAction.OPERATION_OVERTAKEN,
 }
+
+_UNSETTLED = Statement("SELECT id FROM membership_operation WHERE id AMONG %s AND state = %s")
 
 
 @dataclass(slots=True)
@@ -164,7 +167,7 @@ def apply(steps: Sequence[Step], token: int, now: datetime, first: Sequence[reco
     ids = [step.operation.pk for step in steps]
     with transaction.atomic():
         outbox.hold_lane(connection_id, token)
-        unsettled = set(Operation.objects.filter(pk__in=ids, state=before).values_list("pk", flat=True))
+        unsettled = {pk for (pk,) in _UNSETTLED.rows(ids, before.value)}
         due = [step for step in steps if step.operation.pk in unsettled]
         _move_all(due, now)
         _read_again(_tell_mirror(due, now), connection_id, now)
@@ -186,7 +189,7 @@ def _move_all(steps: Sequence[Step], now: datetime) -> None:
     for step in steps:
         alike[_likeness(step)].append(step)
     for group in alike.values():
-        Operation.objects.filter(pk__in=[step.operation.pk for step in group]).update(**_columns(group[0], now))
+        bulk.update_alike(Operation, _columns(group[0], now), [step.operation.pk for step in group])
 
 
 def _likeness(step: Step) -> tuple[Any, ...]:

@@ -1,11 +1,15 @@
 """Whose turn it is: which operations of a connection are queued, and which of those begin next. Reads only."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
-from django.db.models import Case, Exists, IntegerField, OuterRef, Q, QuerySet, Value, When
+from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
 
-from membership.models import Change, Connection, Group, Operation
+from membership.models import Account, Change, Connection, Group, Operation, Participant, bulk
+from membership.models.fields import opened
+from membership.models.statements import Statement, listed
 from membership.vocab import ChangeState, OperationState, Verb
 
 SMALL_CHANGE = 50
@@ -13,15 +17,65 @@ SMALL_CHANGE = 50
 GOES_ON = Q(change__cancel_wanted_at=None) & ~Q(change__state=ChangeState.PAUSED) | Q(calls_done__gt=0)
 """What may be sent: of a change that is paused or being cancelled, only the rest of what is half done."""
 OPPOSITE = {Verb.ADD: Verb.REMOVE, Verb.REMOVE: Verb.ADD}
-_BEGINNING = (
-    "change_id", "position", "connection_id", "group_id", "participant_id", "account_id", "verb", "subject",
+_OWN = (
+    "id", "change_id", "position", "connection_id", "group_id", "participant_id", "account_id", "verb", "subject",
     "subject_label", "wanted", "before", "calls", "calls_done", "salt", "digest", "secrets", "results", "state",
     "attempts", "resends", "suspicion", "found",
-    "account__remote_id", "account__person_id",
-    "participant__is_present", "participant__is_member", "participant__is_manager", "participant__can_write",
-    "participant__is_muted",
 )  # fmt: skip
 """What sending and settling ask about: as little as they need, for a thousand steps a second."""
+_JSON = tuple(_OWN.index(name) for name in ("wanted", "before", "calls", "results", "found"))
+_SECRETS = _OWN.index("secrets")
+_OF_ACCOUNT = ("remote_id", "person_id")
+_OF_PARTICIPANT = ("is_present", "is_member", "is_manager", "can_write", "is_muted")
+_OF_GROUP = ("id", "remote_id", "remote_number", "name", "is_present")
+_OF_CONNECTION = ("id", "provider", "options", "settle_s")
+
+_CHANGES = Statement(
+    """
+    SELECT c.id, c.state, c.cancel_wanted_at, c.plan_hash FROM membership_change c
+    WHERE c.state IN ({open}) AND EXISTS (
+        SELECT 1 FROM membership_operation o WHERE o.connection_id = %s AND o.change_id = c.id AND o.state = 'queued')
+    ORDER BY CASE WHEN c.operations_count <= {small} THEN 0 ELSE 1 END, c.id
+    """,
+    open=listed(ChangeState.open()),
+    small=SMALL_CHANGE,
+)
+_NEXT = Statement(
+    """
+    SELECT id FROM membership_operation
+    WHERE connection_id = %s AND change_id = %s AND state = 'queued' AND (not_before IS NULL OR not_before <= %s)
+        AND calls_done >= %s
+    ORDER BY position LIMIT %s
+    """
+)
+# CROSS JOIN keeps SQLite from going through all changes first.
+_LOCKED = Statement(
+    """
+    SELECT {own}, {of_account}, {of_participant}
+    FROM membership_operation o CROSS JOIN membership_change c
+        LEFT JOIN membership_account a ON a.id = o.account_id
+        LEFT JOIN membership_participant p ON p.id = o.participant_id
+    WHERE o.id AMONG %s AND o.state = 'queued' AND c.id = o.change_id
+        AND (c.cancel_wanted_at IS NULL AND c.state <> 'paused' OR o.calls_done > 0)
+    FOR NO KEY UPDATE OF o
+    """,
+    own=", ".join(f"o.{name}" for name in _OWN),
+    of_account=", ".join(f"a.{name}" for name in _OF_ACCOUNT),
+    of_participant=", ".join(f"p.{name}" for name in _OF_PARTICIPANT),
+)
+_GROUPS = Statement("SELECT {columns} FROM membership_group WHERE id AMONG %s", columns=", ".join(_OF_GROUP))
+_CONNECTION = Statement("SELECT id, provider, options, settle_s FROM membership_connection WHERE id = %s")
+# The states in the words, and in the order, of the index `operation_of_subject`: SQLite finds it by that.
+_BEHIND = Statement(
+    """
+    SELECT o.id FROM membership_operation o WHERE o.id AMONG %s AND EXISTS (
+        SELECT 1 FROM membership_operation b
+        WHERE b.connection_id = o.connection_id AND b.subject = o.subject AND b.id < o.id
+            AND (b.group_id = o.group_id OR b.group_id IS NULL AND o.group_id IS NULL)
+            AND b.state IN ('queued', 'running', 'in_doubt', 'foreign'))
+    """
+)
+_parse = json.JSONDecoder().raw_decode
 
 
 def in_turn(changes: "QuerySet[Change]") -> "QuerySet[Change]":
@@ -32,63 +86,67 @@ def in_turn(changes: "QuerySet[Change]") -> "QuerySet[Change]":
 
 def next_turn(connection_id: int, now: datetime, limit: int) -> tuple[list[int], dict[int, str]]:
     """(ids of up to `limit` operations that may begin now, the next one first, `{their change: its plan's hash}`)."""
-    queued = Operation.objects.filter(connection_id=connection_id, state=OperationState.QUEUED)
-    changes = Change.objects.filter(state__in=ChangeState.open()).filter(Exists(queued.filter(change=OuterRef("pk"))))
     ids: list[int] = []
     hashes: dict[int, str] = {}
     if limit <= 0:
         return ids, hashes
-    columns = ("pk", "state", "cancel_wanted_at", "plan_hash")
-    for change_id, state, cancel_wanted_at, plan_hash in in_turn(changes).values_list(*columns):
-        rest = queued.filter(Q(not_before=None) | Q(not_before__lte=now), change_id=change_id)
-        if cancel_wanted_at is not None or state == ChangeState.PAUSED:
-            rest = rest.filter(calls_done__gt=0)
-        ids += rest.order_by("position").values_list("pk", flat=True)[: limit - len(ids)]
+    at = bulk.stored_time(Operation, now)
+    for change_id, state, cancel_wanted_at, plan_hash in _CHANGES.rows(connection_id):
+        is_held = cancel_wanted_at is not None or state == ChangeState.PAUSED
+        found = _NEXT.rows(connection_id, change_id, at, 1 if is_held else 0, limit - len(ids))
+        ids += [pk for (pk,) in found]
         hashes[change_id] = plan_hash
         if len(ids) >= limit:
             break
     return ids, hashes
 
 
-def locked(connection_id: int, ids: Sequence[int]) -> list[Operation]:
+def locked(connection_id: int, ids: list[int]) -> list[Operation]:
     """Those of `ids` that still may begin, in that order, locked. Inside the caller's transaction."""
-    rows = (
-        Operation.objects.select_for_update(of=("self",), no_key=True)
-        .filter(GOES_ON, pk__in=ids, state=OperationState.QUEUED)
-        .select_related("participant", "account")
-        .only(*_BEGINNING)
-        .order_by()
-    )
-    found = {operation.pk: operation for operation in rows}
+    rows = {row[0]: row for row in _LOCKED.rows(ids)}
     # What many share is asked for once, not with each row.
-    connection = Connection.objects.only("provider", "options", "settle_s").get(pk=connection_id)
-    groups = Group.objects.only("remote_id", "remote_number", "name", "is_present")
-    known = groups.in_bulk({op.group_id for op in found.values() if op.group_id is not None})
-    for operation in found.values():
-        operation.connection = connection
-        if operation.group_id is not None:
-            operation.group = known[operation.group_id]
-    return [found[pk] for pk in ids if pk in found]
+    connection = _the_connection(connection_id)
+    groups = _groups({row[4] for row in rows.values() if row[4] is not None})
+    return [_operation(rows[pk], connection, groups) for pk in ids if pk in rows]
 
 
-def first_of_each_subject(connection_id: int, candidates: Sequence[Operation]) -> tuple[list[Operation], list[int]]:
-    """(those before which nothing else about the same person in the same group is open, ids of the others)."""
-    first: dict[tuple[int | None, str], int] = {}
-    open_ones = (
-        Operation.objects.filter(
-            connection_id=connection_id,
-            subject__in={op.subject for op in candidates},
-            state__in=OperationState.open() - {OperationState.PLANNED},
-        )
-        .order_by()
-        .values_list("group_id", "subject", "pk")
+def _the_connection(pk: int) -> Connection:
+    [(pk, provider, options, settle_s)] = _CONNECTION.rows(pk)
+    return bulk.instance(Connection, _OF_CONNECTION, (pk, provider, json.loads(options), settle_s))
+
+
+def _groups(ids: set[int]) -> dict[int, Group]:
+    return {row[0]: bulk.instance(Group, _OF_GROUP, row) for row in _GROUPS.rows(list(ids))}
+
+
+def _operation(row: Sequence[Any], connection: Connection, groups: Mapping[int, Group]) -> Operation:
+    own = list(row[: len(_OWN)])
+    for place in _JSON:
+        own[place] = {} if own[place] == "{}" else _parse(own[place])[0]
+    own[_SECRETS] = opened(own[_SECRETS])
+    group_id, participant_id, account_id = own[4:7]
+    of_account, of_participant = row[len(own) : -len(_OF_PARTICIPANT)], row[-len(_OF_PARTICIPANT) :]
+    return bulk.instance(
+        Operation,
+        _OWN,
+        own,
+        connection=connection,
+        group=groups[group_id] if group_id is not None else None,
+        account=bulk.instance(Account, ("id", *_OF_ACCOUNT), (account_id, *of_account)) if account_id else None,
+        participant=bulk.instance(Participant, ("id", *_OF_PARTICIPANT), (participant_id, *map(_flag, of_participant)))
+        if participant_id
+        else None,
     )
-    for group_id, subject, pk in open_ones:
-        key = (group_id, subject)
-        first[key] = min(pk, first.get(key, pk))
-    may_begin = [op for op in candidates if first.get((op.group_id, op.subject)) == op.pk]
-    behind = {op.pk for op in candidates} - {op.pk for op in may_begin}
-    return may_begin, sorted(behind)
+
+
+def _flag(value: Any) -> bool | None:
+    return None if value is None else bool(value)
+
+
+def first_of_each_subject(candidates: Sequence[Operation]) -> tuple[list[Operation], list[int]]:
+    """(those before which nothing else about the same person in the same group is open, ids of the others)."""
+    behind = {pk for (pk,) in _BEHIND.rows([op.pk for op in candidates])}
+    return [op for op in candidates if op.pk not in behind], sorted(behind)
 
 
 def opposites(connection_id: int, ids: Sequence[int]) -> list[Operation]:

@@ -8,7 +8,8 @@ from typing import Any
 from django.db.models import Q
 
 from membership.mirror import writer
-from membership.models import Operation, Participant, bulk
+from membership.models import Operation, Participant
+from membership.models.statements import Statement
 from membership.plans.drafting import drafter
 from membership.plans.wishes import SECRET_MARK
 from membership.providers.base import RemoteGroup, RemoteParticipant
@@ -140,6 +141,13 @@ _STANDING: dict[Verb, Callable[[Operation], OperationState]] = {
 
 # once confirmed
 
+_NAME_ROWS = Statement(
+    """
+    UPDATE membership_operation SET participant_id = given.column2
+    FROM PAIRS AS given WHERE membership_operation.id = given.column1
+    """
+)
+
 
 @dataclass(slots=True)
 class News:
@@ -154,7 +162,7 @@ class News:
         """Write all of it, grouped. Inside the caller's transaction."""
         writer.remove_confirmed(self.removed, at=self.at)
         made = writer.put_added([one for _, one in self.added], at=self.at)
-        bulk.update_ids(Operation, "participant_id", made)
+        _NAME_ROWS.over(made)
         for operation, _ in self.added:
             operation.participant_id = made[operation.pk]
         writer.put_rights(self.altered, at=self.at)

@@ -32,5 +32,6 @@ def sort_out(candidates: Sequence[Operation], now: datetime) -> tuple[list[Opera
             ready.append(op)
         else:
             (waiting if state in OperationState.open() else hopeless).append(op)
-    Operation.objects.filter(pk__in=[op.pk for op in waiting]).update(not_before=now + LOOK_AGAIN)
+    if waiting:
+        Operation.objects.filter(pk__in=[op.pk for op in waiting]).update(not_before=now + LOOK_AGAIN)
     return ready, hopeless

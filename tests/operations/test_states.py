@@ -1,4 +1,5 @@
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -23,10 +24,22 @@ def test_open_and_final_states_are_all_states():
     assert not OperationState.open() & OperationState.final()
 
 
+MOVES = re.compile(r"\s*UPDATE membership_operation\s+SET (?:(?!WHERE).)*\bstate =", re.S)
+
+
 def moves_operations(tree):
     for node in ast.walk(tree):
-        is_update = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "update"
-        if is_update and "Operation.objects" in ast.unparse(node.func):
+        text = node.value if isinstance(node, ast.Constant) else None
+        if isinstance(text, str) and re.search(
+            r"UPDATE membership_operation\s+SET[^;]*\bstate =", text.split("WHERE")[0]
+        ):
+            return True
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+            continue
+        called = ast.unparse(node.func)
+        if called == "bulk.update_alike" and ast.unparse(node.args[0]) == "Operation":
+            return True
+        if node.func.attr == "update" and "Operation.objects" in called:
             keywords = {keyword.arg for keyword in node.keywords}
             if keywords & {"state", None}:
                 return True
