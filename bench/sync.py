@@ -4,6 +4,7 @@ import statistics
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from django.db import transaction
 from django.utils import timezone
@@ -73,6 +74,7 @@ class _Told:
 class _Mirror(_Told):
     def take_in(self, system: Connection, told: Told) -> None:
         index = writer.AccountIndex(system)
+        ended: list[tuple[Group, datetime]] = []
         for group in Group.objects.filter(pk__in=told):
             listing = writer.ParticipantListing(group, began_at=timezone.now(), accounts=index)
             for start in range(0, len(told[group.pk]), ROWS_AT_ONCE):
@@ -82,8 +84,11 @@ class _Mirror(_Told):
                     listing.write(listing.next_chunk(ROWS_PER_TRANSACTION))
             if listing.missing() or listing.problem():
                 raise RuntimeError("the reading is not complete")
-            with transaction.atomic():
-                writer.conclude(group, None, began_at=listing.began_at)
+            ended.append((group, listing.began_at))
+        # As a reading does: what groups note of their end, for twenty together (`Look.later`).
+        with transaction.atomic():
+            for group, began_at in ended:
+                writer.conclude(group, None, began_at=began_at)
 
 
 class _Naive(_Told):

@@ -101,7 +101,7 @@ def content_hash(columns: Columns) -> str:
     """
     secrets = columns.get("secrets")
     shown = {**columns, "secrets": _digest(secrets)} if secrets else columns
-    return blake2b(_canonical([*shown.values()]).encode(), digest_size=16).hexdigest()
+    return blake2b(_canonical([*shown.values()]).encode("ascii"), digest_size=16).hexdigest()
 
 
 def _digest(secrets: Mapping[str, str]) -> str:

@@ -102,10 +102,10 @@ class Listing(ABC, Generic[Remote]):
 
     def _compare(self, remote: Remote) -> None:
         columns = self._columns(remote)
-        columns["content_hash"] = facts.content_hash(columns)
+        columns["content_hash"] = content_hash = facts.content_hash(columns)
         known = self.known.get(remote.remote_id)
         account_id = self._account_id(remote)
-        same = known is not None and known.is_present and known.content_hash == columns["content_hash"]
+        same = known is not None and known.is_present and known.content_hash == content_hash
         if same and known is not None and account_id in (None, known.account_id):
             self.unchanged += 1
             return

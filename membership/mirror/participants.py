@@ -1,5 +1,6 @@
 """The list of one group's participants."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -12,19 +13,35 @@ from membership.mirror.accounts import AccountIndex
 from membership.mirror.facts import Columns
 from membership.mirror.listing import Known, Listing, Pending, Problem, Tally, tally_of
 from membership.models import Drift, Group, Participant, bulk
+from membership.models.statements import Statement, as_flag
 from membership.providers.base import RemoteParticipant
 from membership.vocab import DriftKind, PresenceCause
 
 COLUMNS = (*facts.PARTICIPANT_COLUMNS, "content_hash")
+_KNOWN = Statement(
+    """
+    SELECT id, remote_id, content_hash, is_present, account_id FROM membership_participant WHERE group_id = %s
+    """
+)
+_RIGHTS = Statement(
+    "SELECT id, label, {rights} FROM membership_participant WHERE id AMONG %s", rights=", ".join(facts.RIGHTS)
+)
+_CONCLUDE = Statement(
+    """
+    UPDATE membership_group SET tried_at = %s, read_at = COALESCE(%s, read_at), incomplete_reason = %s,
+        incomplete_params = %s, participants_count = (
+            SELECT COUNT(*) FROM membership_participant p WHERE p.group_id = membership_group.id AND p.is_present)
+    WHERE id = %s
+    """
+)
 
 
 class ParticipantListing(Listing[RemoteParticipant]):
     def __init__(
         self, group: Group, *, began_at: datetime, accounts: AccountIndex, reading_id: int | None = None
     ) -> None:
-        rows = Participant.objects.filter(group=group).order_by()
-        known = rows.values_list("pk", "remote_id", "content_hash", "is_present", "account_id")
-        super().__init__((Known(*row) for row in known), began_at=began_at, first=group.read_at is None)
+        known = map(Known._make, _KNOWN.rows(group.pk))
+        super().__init__(known, began_at=began_at, first=group.read_at is None)
         self.group = group
         self._accounts = accounts
         self._reading_id = reading_id
@@ -124,9 +141,9 @@ class ParticipantListing(Listing[RemoteParticipant]):
                         after={name: now[name] for name in differing},
                     )
                 )
-        altered = [drift.participant_id for drift in found if drift.kind == DriftKind.ALTERED and drift.participant_id]
+        altered = [drift["participant_id"] for drift in found if drift["kind"] == DriftKind.ALTERED]
         ours = self._explained(altered)
-        Drift.objects.bulk_create(drift for drift in found if drift.participant_id not in ours)
+        self._keep_drift([drift for drift in found if drift["participant_id"] not in ours])
 
     # what was not there any more
 
@@ -142,8 +159,11 @@ class ParticipantListing(Listing[RemoteParticipant]):
         ours = self._explained(gone)
         if not self.first:
             before = _rights_of([pk for pk in gone if pk not in ours])
-            Drift.objects.bulk_create(
-                self._drift(DriftKind.LEFT, pk, known["label"], before=known["rights"]) for pk, known in before.items()
+            self._keep_drift(
+                [
+                    self._drift(DriftKind.LEFT, pk, known["label"], before=known["rights"])
+                    for pk, known in before.items()
+                ]
             )
         return Tally(removed=take_away(self.group.pk, gone, ours, at=self.began_at))
 
@@ -152,30 +172,32 @@ class ParticipantListing(Listing[RemoteParticipant]):
             return {}
         return shield.explained(participant_ids, since=self.group.read_at)
 
-    def _drift(self, kind: DriftKind, participant_id: int, label: str, **sides: Any) -> Drift:
-        return Drift(
-            connection_id=self.group.connection_id,
-            group_id=self.group.pk,
-            participant_id=participant_id,
-            kind=kind,
-            label=label,
-            noticed_at=self.began_at,
-            reading_id=self._reading_id,
-            **sides,
-        )
+    def _drift(
+        self, kind: DriftKind, participant_id: int, label: str, before: Any = None, after: Any = None
+    ) -> dict[str, Any]:
+        return {
+            "participant_id": participant_id,
+            "kind": kind.value,
+            "label": label,
+            "before": json.dumps(before or {}),
+            "after": json.dumps(after or {}),
+        }
+
+    def _keep_drift(self, found: Sequence[dict[str, Any]]) -> None:
+        shared = {
+            "connection_id": self.group.connection_id,
+            "group_id": self.group.pk,
+            "noticed_at": bulk.stored_time(Drift, self.began_at),
+            "reading_id": self._reading_id,
+        }
+        bulk.insert(Drift, [{**shared, **drift} for drift in found])
 
 
 def conclude(group: Group, problem: Problem | None, *, began_at: datetime) -> None:
     """Note on the group how its reading ended. Inside the caller's transaction, after the last chunk."""
-    fields: dict[str, Any] = {
-        "tried_at": began_at,
-        "participants_count": Participant.objects.filter(group=group, is_present=True).count(),
-        "incomplete_reason": problem[0].value if problem else "",
-        "incomplete_params": problem[1] if problem else {},
-    }
-    if problem is None:
-        fields["read_at"] = began_at
-    Group.objects.filter(pk=group.pk).update(**fields)
+    at = bulk.stored_time(Group, began_at)
+    why, params = (problem[0].value, problem[1]) if problem else ("", {})
+    _CONCLUDE.run(at, at if problem is None else None, why, json.dumps(params), group.pk)
 
 
 def take_away(group_id: int, gone: Sequence[int], ours: Mapping[int, int], *, at: datetime) -> int:
@@ -198,8 +220,10 @@ def change_count(group_id: int, number: int) -> None:
         Group.objects.filter(pk=group_id).update(participants_count=count)
 
 
-def _rights_of(participant_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+def _rights_of(participant_ids: list[int]) -> dict[int, dict[str, Any]]:
     if not participant_ids:
         return {}
-    rows = Participant.objects.filter(pk__in=participant_ids).values("pk", "label", *facts.RIGHTS)
-    return {row["pk"]: {"label": row["label"], "rights": {name: row[name] for name in facts.RIGHTS}} for row in rows}
+    return {
+        pk: {"label": label, "rights": {name: as_flag(value) for name, value in zip(facts.RIGHTS, rights, strict=True)}}
+        for pk, label, *rights in _RIGHTS.rows(participant_ids)
+    }

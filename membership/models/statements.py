@@ -70,3 +70,8 @@ class Statement:
 def listed(states: frozenset[str]) -> str:
     """States for `IN (…)`."""
     return ", ".join(f"'{state}'" for state in sorted(map(str, states)))
+
+
+def as_flag(value: Any) -> bool | None:
+    """A boolean as it was stored: SQLite tells 0 and 1."""
+    return None if value is None else bool(value)

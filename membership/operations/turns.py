@@ -9,7 +9,7 @@ from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
 
 from membership.models import Account, Change, Connection, Group, Operation, Participant, bulk
 from membership.models.fields import opened
-from membership.models.statements import Statement, listed
+from membership.models.statements import Statement, as_flag, listed
 from membership.vocab import ChangeState, OperationState, Verb
 
 SMALL_CHANGE = 50
@@ -133,14 +133,12 @@ def _operation(row: Sequence[Any], connection: Connection, groups: Mapping[int, 
         connection=connection,
         group=groups[group_id] if group_id is not None else None,
         account=bulk.instance(Account, ("id", *_OF_ACCOUNT), (account_id, *of_account)) if account_id else None,
-        participant=bulk.instance(Participant, ("id", *_OF_PARTICIPANT), (participant_id, *map(_flag, of_participant)))
+        participant=bulk.instance(
+            Participant, ("id", *_OF_PARTICIPANT), (participant_id, *map(as_flag, of_participant))
+        )
         if participant_id
         else None,
     )
-
-
-def _flag(value: Any) -> bool | None:
-    return None if value is None else bool(value)
 
 
 def first_of_each_subject(candidates: Sequence[Operation]) -> tuple[list[Operation], list[int]]:
