@@ -3,6 +3,7 @@
 All three send the same number of removals to the same remote, in turn, and the remote checks each.
 """
 
+import gc
 import queue
 import statistics
 import threading
@@ -109,6 +110,8 @@ class Cell:
 
     def _timed(self, who: str, run: Callable[[], None]) -> float:
         self._remote.reset(latency=self.latency)
+        gc.collect()
+        gc.freeze()  # as a worker does when it starts
         cpu, began = time.process_time(), time.perf_counter()
         run()
         seconds = time.perf_counter() - began

@@ -24,7 +24,7 @@ def results(names: list[str], database: str, *, is_long: bool, rounds: int) -> I
         if "sync" in names:
             yield from sync.measure(database, rounds=rounds, rows=50_000 if is_long else 5_000)
         if "push" in names:
-            yield from push.measure(remote, database, rounds=rounds, seconds=8 if is_long else 1.5)
+            yield from push.measure(remote, database, rounds=rounds, seconds=8 if is_long else 3)
         if "limit" in names:
             number, per_s = (10_000, 100) if is_long else (600, 50)
             yield from push.measure_limit(remote, database, rounds=1 if is_long else rounds, number=number, per_s=per_s)

@@ -79,6 +79,7 @@ class Reason(StrEnum):
     FAR_FEWER_ROWS = "far_fewer_rows"
     WEAK_TOKEN = "weak_token"  # noqa: S105 - a code, not a secret
     GROUPS_NOT_LISTED = "groups_not_listed"
+    FILTER_IGNORED = "filter_ignored"
     GROUP_VANISHED = "group_vanished"
     READING_FAILED = "reading_failed"
     READING_INTERRUPTED = "reading_interrupted"

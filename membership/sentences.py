@@ -70,6 +70,7 @@ REASONS: dict[Reason, Any] = {
     Reason.FAR_FEWER_ROWS: _("Only %(now)s rows came where there were %(before)s before."),
     Reason.WEAK_TOKEN: _("The account that Musterbook uses sees only a part of the people."),
     Reason.GROUPS_NOT_LISTED: _("The system does not list its groups, and no group is tracked by id."),
+    Reason.FILTER_IGNORED: _("The system cannot be asked for one person in one group: look there who is in it."),
     Reason.GROUP_VANISHED: _("The group is no longer listed, but may still exist out of sight."),
     Reason.READING_FAILED: _("The reading failed."),
     Reason.READING_INTERRUPTED: _("The worker ended during the reading."),

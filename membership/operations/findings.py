@@ -27,6 +27,8 @@ class Seen:
     """Sending it twice may have two effects."""
     group_gone: bool = False
     ambiguous: bool = False
+    undecided: bool = False
+    """What was read cannot tell: an operator has to look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,8 @@ def _of_removal(operation: Operation, seen: Seen) -> Finding:
 
 
 def _of_addition(operation: Operation, seen: Seen) -> Finding:
+    if seen.undecided:
+        return Finding(OperationState.FOREIGN, Reason.FILTER_IGNORED)
     if seen.ambiguous:
         return _confirmed(operation)
     if seen.there is None:

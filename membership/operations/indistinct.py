@@ -17,7 +17,7 @@ LOOK_AGAIN = timedelta(seconds=1)
 def hold_back(candidates: Sequence[Operation], now: datetime) -> list[Operation]:
     """Those that may begin. Additions to a group in which such a doubt is open are looked at again in a while.
 
-    Inside the caller's transaction. What was claimed before the doubt arose is on its way, and is not held back.
+    Inside the caller's transaction. What was claimed before the doubt arose and has not begun, the runner returns.
     """
     additions = [op for op in candidates if _makes_an_indistinct_row(op)]
     if not additions:

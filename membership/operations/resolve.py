@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from membership import crash
 from membership.audit import record
-from membership.errors import NextStep
+from membership.errors import NextStep, Reason
 from membership.models import Group, Operation
 from membership.operations import outbox
 from membership.operations.entries import operation_entry
@@ -24,7 +24,7 @@ from membership.providers.base import (
     Provider,
     RemoteParticipant,
 )
-from membership.providers.errors import NotFound, ProviderError
+from membership.providers.errors import NotFound, ProviderError, Refused
 from membership.vocab import AuditAction, OperationState, Verb
 
 
@@ -85,7 +85,12 @@ def _read_added(operation: Operation, provider: Provider) -> Seen:
     account = operation.account
     if account is None:
         return Seen()
-    found = provider.find_added(_group_ref(operation), AccountRef(account.remote_id), ())
+    try:
+        found = provider.find_added(_group_ref(operation), AccountRef(account.remote_id), ())
+    except Refused as error:
+        if error.reason is not Reason.FILTER_IGNORED:
+            raise
+        return Seen(undecided=True)
     if isinstance(found, Ambiguous):
         return Seen(ambiguous=True)
     return Seen(there=found, repeats_effect=True)
@@ -181,7 +186,7 @@ def _step(operation: Operation, finding: Finding, seen: Seen) -> Step:
         params=finding.params,
         calls_done=finding.calls_done,
         extra=extra,
-        was_read=operation.verb not in Verb.of_groups() and not seen.group_gone,
+        was_read=operation.verb not in Verb.of_groups() and not (seen.group_gone or seen.undecided),
         there=seen.there,
         group=seen.group,
     )

@@ -15,8 +15,9 @@ from membership.operations.attempts import Attempt, Job, attempt
 from membership.operations.lease import Lease
 from membership.operations.senders import Pace, Senders
 from membership.operations.settle import settle
-from membership.providers.base import Provider
+from membership.providers.base import Provider, Verdict
 from membership.providers.errors import NotSent, ProviderError
+from membership.vocab import Verb
 
 STOPPING = frozenset({NextStep.STOP, NextStep.RENEW, NextStep.PAUSE, NextStep.RETRY})
 TURN_S = 10.0
@@ -97,7 +98,7 @@ class Runner:
         turn_ends = time.monotonic() + TURN_S
         while True:
             self._lease.keep()
-            if trouble is None and not self._stop.is_set() and time.monotonic() < turn_ends:
+            if not (trouble or self._halted.is_set() or self._stop.is_set()) and time.monotonic() < turn_ends:
                 sent = self._refill() or sent
             if not self._running:
                 return sent, trouble
@@ -134,13 +135,19 @@ class Runner:
             answer = Attempt(job.operation_id, error=NotSent(Reason.NOT_STARTED))
         else:
             answer = attempt(self._provider, job, self._lease.send_before)
-        self._halt_after(answer)
+        self._halt_after(job, answer)
         self._answers.put((answer, time.monotonic() - began))
 
-    def _halt_after(self, answer: Attempt) -> None:
+    def _halt_after(self, job: Job, answer: Attempt) -> None:
         """At once, not when the books have come to it: of what no thread has begun nothing is sent any more."""
-        if answer.error is not None and _halts(answer.error):
+        is_doubt = answer.verdict == Verdict.LOOK or answer.next_step == NextStep.READ_BACK
+        if (answer.error is not None and _halts(answer.error)) or (is_doubt and self._makes_an_indistinct_row(job)):
             self._halted.set()
+
+    def _makes_an_indistinct_row(self, job: Job) -> bool:
+        """While such an addition is in doubt no other may be sent in its group (`indistinct.py`): nor one claimed
+        before."""
+        return job.verb == Verb.ADD and job.is_first and not self._provider.capabilities.rows_name_accounts
 
     def _settle_some(self) -> ProviderError | None:
         """Settle the answers that are there; start the next calls of operations that have some left."""

@@ -63,6 +63,7 @@ class InwendoServer(RemoteServer):
         }
         if (given or request.has("deleted")) and not switches.scope_list:
             return error(403, "SCOPE_LIST is missing")
+        given.pop(switches.ignored_filter, None)
         found: Collection[Participant] = rows
         for key in ("chatroom", "person"):
             if key in given:

@@ -54,6 +54,7 @@ class InwendoSwitches(Switches):
     page_size_over: str = "clamp"  # clamp | error: pageSize above 200
     past_last_page: str = "empty"  # empty | error
     scope_list: bool = True  # the access right that list filters need
+    ignored_filter: str = ""  # "" | chatroom | person: a filter of the participants' list that changes nothing
 
 
 @dataclass(slots=True)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from membership.errors import Reason
 from membership.models import Connection, Operation
 from membership.sandbox.faults import Fault
 from membership.vocab import OperationState
@@ -94,3 +95,28 @@ def test_one_reading_answers_all_doubts_of_a_group(read_world):
     assert len(kaiten.journal.written) == 6
     readings = [entry.path for entry in kaiten.journal.entries if entry.path.endswith(f"{uid}/users")]
     assert len(readings) == 1
+
+
+def test_on_a_host_that_ignores_the_filter_by_person_nobody_counts_as_added(one_at_a_time):
+    world, inwendo = one_at_a_time, one_at_a_time.sandbox.inwendo
+    inwendo.state.switch(ignored_filter="person")
+    zoe = world.account("Zoë Müller", world.inwendo)
+    change = steps.confirmed(steps.addition(world.group("Board"), zoe))
+    world.work()
+    [step] = Operation.objects.filter(change=change)
+    assert (step.state, step.outcome) == (OperationState.REFUSED, Reason.FILTER_IGNORED)
+    assert not inwendo.journal.writes()
+
+
+def test_where_the_filter_by_person_does_nothing_a_lost_addition_is_for_an_operator(one_at_a_time):
+    world, inwendo = one_at_a_time, one_at_a_time.sandbox.inwendo
+    inwendo.state.add_room("Choir", id=9)
+    world.read()
+    inwendo.state.switch(ignored_filter="person")
+    inwendo.faults.add(Fault("lost_answer", method="POST", path_contains=ROWS, times=1))
+    zoe = world.account("Zoë Müller", world.inwendo)
+    change = steps.confirmed(steps.addition(world.group("Choir"), zoe))  # an empty room: nobody is there to be mistaken
+    world.work()
+    [step] = Operation.objects.filter(change=change)
+    assert (step.state, step.outcome) == (OperationState.FOREIGN, Reason.FILTER_IGNORED)
+    assert len(inwendo.journal.writes()) == 1

@@ -2,7 +2,7 @@ import pytest
 
 from membership.errors import Reason
 from membership.providers.base import AccountRef, Ambiguous, GroupRef, ParticipantRef, RemotePlace
-from membership.providers.errors import Incomplete, NotFound, NotSignedIn, OutcomeUnknown, ProviderError
+from membership.providers.errors import Incomplete, NotFound, NotSignedIn, OutcomeUnknown, ProviderError, Refused
 from tests.providers.remotes import MemoryStore
 
 ROOM, BOARD, GONE = GroupRef("1"), GroupRef("2"), GroupRef("99")
@@ -220,6 +220,27 @@ def test_two_rows_that_could_be_the_added_one_are_ambiguous(club):
     club.state.add_participant(2, person=1, id=21)
     club.state.add_participant(2, person=1, id=22)
     assert club.provider.find_added(BOARD, AccountRef("1"), []) == Ambiguous(("21", "22"))
+
+
+@pytest.mark.parametrize(
+    ("ignored", "room", "person"), [("person", ROOM, "3"), ("person", ROOM, "1"), ("chatroom", BOARD, "1")]
+)
+def test_a_host_that_ignores_a_filter_shows_nobody_as_the_one_who_was_looked_for(club, ignored, room, person):
+    club.state.switch(ignored_filter=ignored)
+    with pytest.raises(Refused) as refused:
+        club.provider.find_added(room, AccountRef(person), [])
+    assert (refused.value.reason, refused.value.params) == (Reason.FILTER_IGNORED, {"key": ignored})
+
+
+def test_a_list_that_is_not_of_the_room_is_not_taken_for_its_participants(club):
+    club.state.switch(ignored_filter="chatroom")
+    assert reason_of(club.ask(participants_from="list").participants(BOARD)) == (Refused, Reason.FILTER_IGNORED)
+
+
+def test_each_filter_is_proven_once(club):
+    for _ in range(3):
+        assert club.provider.find_added(ROOM, AccountRef("1"), []).remote_id == "11"
+    assert len(club.journal.entries) == 3 + 2
 
 
 def test_nothing_is_found_in_a_room_that_is_gone(club):

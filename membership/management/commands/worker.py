@@ -1,5 +1,6 @@
 """Reads the systems and sends what was confirmed."""
 
+import gc
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -16,4 +17,5 @@ class Command(PanelCommand):
         add_switch(parser, "--until-idle", "end when nothing is left to do")
 
     def handle(self, *args: Any, until_idle: bool, **options: Any) -> None:
+        gc.freeze()  # what is loaded stays; to look through it for garbage would hold up all calls
         tasks.run_worker(tasks.stop_on_signals(), until_idle=until_idle)

@@ -33,6 +33,9 @@ DEFAULT_PAGE_SIZE = 50  # the documented default: what a server that ignores `pa
 
 USER_PAGES = 3
 
+NONE_SUCH = "2147483647"
+"""The id of no room and of no person: a filter by it finds nothing, if the host filters at all."""
+
 # What a page past the end answers is not documented: an empty list, or one of these.
 PAST_THE_END = frozenset({400, 404, 416})
 
@@ -49,6 +52,7 @@ class InwendoReadings:
         self._client_ids = client_ids
         self._rooms = tuple(rooms)
         self._from_list = from_list
+        self._proven: set[str] = set()
 
     # rooms
 
@@ -140,8 +144,11 @@ class InwendoReadings:
     def _listed(self, group: GroupRef) -> Iterator[Json]:
         """Source: vendor's reference page GET /api/chat/chatroom_participant, filter `chatroom`."""
         found_any = False
-        for page in self._pages(PARTICIPANT, (("chatroom", group.remote_id),), client_ids=True):
-            found_any = found_any or bool(page)
+        wanted = (("chatroom", group.remote_id),)
+        for page in self._pages(PARTICIPANT, wanted, client_ids=True):
+            if page and not found_any:
+                found_any = True
+                self._require_filtered(wanted)
             yield from page
         if not found_any:
             # A filter by a room that is gone answers an empty list, too: ask for the room itself.
@@ -157,13 +164,31 @@ class InwendoReadings:
         known = frozenset(known_before)
         wanted = (("chatroom", group.remote_id), ("person", account.remote_id))
         rows = [row for page in self._pages(PARTICIPANT, wanted, client_ids=True) for row in page]
-        if not rows:
+        if rows:
+            self._require_filtered(wanted)
+        else:
             self.get_group(group)  # as above
         living = [parse.participant(row, account_id=account.remote_id) for row in rows if not parse.is_deleted(row)]
         new = [row for row in living if row.remote_id not in known]
         if len(new) > 1:
             return Ambiguous(tuple(row.remote_id for row in new))
         return new[0] if new else None
+
+    def _require_filtered(self, query: Query) -> None:
+        """Rows came for `query`: they are what was asked for only if none come when one of its values is no one's.
+
+        A host that ignores a filter would show somebody else's row for the one that was looked for. Asked once for each
+        filter. Raises `Refused(FILTER_IGNORED)`.
+        """
+        for name in [name for name, _value in query if name not in self._proven]:
+            changed = tuple((key, NONE_SUCH if key == name else value) for key, value in query)
+            try:
+                rows = self._page(PARTICIPANT, (*changed, *self._client_ids), number=0, size=1)
+            except Refused:
+                rows = []  # it looks at the value
+            if rows:
+                raise Refused(Reason.FILTER_IGNORED, key=name)
+            self._proven.add(name)
 
     # accounts
 
