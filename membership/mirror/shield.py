@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db.models import Q
+
 from membership.errors import Reason
 from membership.models import Group, Operation, bulk
 from membership.models.statements import Statement, listed
