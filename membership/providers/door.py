@@ -2,28 +2,81 @@
 
 Every call ends as a whole answer, as `NotSent` (no byte of it left) or as `OutcomeUnknown` (it left, and no usable
 answer came). Nothing is sent twice, no redirect is followed, no cookie kept, no environment variable heeded: below this
-stands the standard library's reading of answers (`answering.py`), and nothing that could do so.
+stand one transport of ours for requests' session and the standard library's reading of answers (`lines.py`,
+`answering.py`), and nothing that could do so.
 """
 
 import http.client
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import BinaryIO
+from typing import Any, BinaryIO, cast
 from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import BaseAdapter
+from requests.structures import CaseInsensitiveDict
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from membership.errors import Reason
 from membership.providers import sockets, spool, wire
 from membership.providers.answering import CertainAnswer
 from membership.providers.base import RemoteAnswer, RemoteCall
 from membership.providers.errors import NotSent, OutcomeUnknown, ProviderError
-from membership.providers.lines import Lines
+from membership.providers.lines import Line, Lines
 from membership.providers.sockets import Attempt
 
 ANSWER_BYTES = 1024 * 1024
 READING_BYTES = 256 * 1024 * 1024
 CHUNK_BYTES = 64 * 1024
 READING_DEADLINES = 10
+
+
+class _Prepared(requests.PreparedRequest):
+    """A request and the attempt that it is."""
+
+    body: bytes | None
+
+    def __init__(self, attempt: Attempt) -> None:
+        super().__init__()
+        self.attempt = attempt
+
+
+class _Answered(requests.Response):
+    """Only what the session needs. No headers: it would read a redirect's body whole, though told not to follow."""
+
+    raw: CertainAnswer
+
+    def __init__(self, raw: CertainAnswer, line: Line) -> None:
+        super().__init__()
+        self.status_code = raw.status
+        self.raw = raw
+        self.line = line
+
+
+class _Transport(BaseAdapter):
+    """What a session sends goes out on a line of ours, once."""
+
+    def __init__(self, origin: wire.Origin, lines: Lines, clock: Callable[[], float]) -> None:
+        super().__init__()
+        self._origin = origin
+        self._lines = lines
+        self._clock = clock
+
+    def send(self, request: requests.PreparedRequest, *_args: Any, **_settings: Any) -> _Answered:
+        if not isinstance(request, _Prepared) or request.method is None or request.url is None:
+            raise TypeError("only what the door prepared is sent")
+        target = request.url[len(self._origin.url) :]
+        payload = wire.rendered(request.method, target, self._origin.named, request.headers, request.body)
+        line = self._lines.take(request.attempt)
+        try:
+            return _Answered(line.ask(request.attempt, request.method, payload, now=self._clock()), line)
+        except BaseException:
+            line.close()
+            raise
+
+    def close(self) -> None:
+        self._lines.close()
 
 
 class HttpDoor:
@@ -50,7 +103,6 @@ class HttpDoor:
         self._timeout_s = float(timeout_s)
         self._reading_timeout_s = reading_timeout_s or READING_DEADLINES * self._timeout_s
         self._spool_dir = spool_dir
-        self._clock = clock
         self._lines = Lines(
             self._origin.scheme,
             self._origin.host,
@@ -58,8 +110,13 @@ class HttpDoor:
             internal=internal,
             places=pool_size,
             timeout_s=self._timeout_s,
-            ca_file=ca_file,
+            ca_file=ca_file or DEFAULT_CA_BUNDLE_PATH,
         )
+        self._session = requests.Session()
+        self._session.trust_env = False
+        transport = _Transport(self._origin, self._lines, clock)
+        self._session.mount("http://", transport)
+        self._session.mount("https://", transport)
 
     def send(
         self, call: RemoteCall, *, credentials: Mapping[str, str], send_before: float | None = None
@@ -84,7 +141,7 @@ class HttpDoor:
 
     def close(self) -> None:
         """Close idle connections. Calls under way end by themselves."""
-        self._lines.close()
+        self._session.close()
 
     @contextmanager
     def _answered(
@@ -92,17 +149,17 @@ class HttpDoor:
     ) -> Iterator[tuple[Attempt, CertainAnswer]]:
         """Send, and hand out the answer with its body unread. Every error inside becomes a `ProviderError`."""
         started = time.monotonic()
-        request = wire.request(self._origin, call, credentials)
         attempt = Attempt(started=started, timeout_s=self._timeout_s, send_before=send_before)
+        prepared = self._prepare(call, credentials, attempt)
         sockets.WATCHDOG.watch(attempt)
-        line = raw = None
+        answer: _Answered | None = None
         is_whole = False
         try:
-            line = self._lines.take(attempt)
-            raw = line.ask(attempt, call.method, request, now=self._clock())
-            _check_start(raw)
-            yield attempt, raw
-            is_whole = raw.isclosed() and not raw.will_close and not attempt.expired
+            sent = self._session.send(prepared, stream=True, allow_redirects=False, proxies={})
+            answer = cast("_Answered", sent)
+            _check_start(answer.raw)
+            yield attempt, answer.raw
+            is_whole = answer.raw.isclosed() and not answer.raw.will_close and not attempt.expired
         except ProviderError:
             raise
         except Exception as error:
@@ -111,14 +168,27 @@ class HttpDoor:
         finally:
             sockets.WATCHDOG.forget(attempt)
             attempt.hold(None)
-            if raw is not None:
-                with suppress(Exception):
-                    raw.close()
-            if line is not None:
-                if is_whole:
-                    self._lines.put_back(line)
-                else:
-                    line.close()
+            if answer is not None:
+                self._end(answer, is_whole=is_whole)
+
+    def _end(self, answer: _Answered, *, is_whole: bool) -> None:
+        """The line may be used again where nothing of its answer is left."""
+        with suppress(Exception):
+            answer.raw.close()
+        if is_whole:
+            self._lines.put_back(answer.line)
+        else:
+            answer.line.close()
+
+    def _prepare(self, call: RemoteCall, credentials: Mapping[str, str], attempt: Attempt) -> _Prepared:
+        # Filled in by hand: requests would normalise the URL and add headers of its own.
+        prepared = _Prepared(attempt)
+        prepared.method = wire.method(call)
+        prepared.url = self._origin.url + wire.target(self._origin.prefix, call)
+        prepared.body = wire.body(call.body)
+        own, known = call.headers, tuple(credentials.items())
+        prepared.headers = CaseInsensitiveDict(wire.headers(own, known, has_body=prepared.body is not None))
+        return prepared
 
 
 def _check_start(raw: CertainAnswer) -> None:

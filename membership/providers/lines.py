@@ -7,8 +7,6 @@ from collections import deque
 from contextlib import suppress
 from typing import Any
 
-import certifi
-
 from membership.errors import Reason
 from membership.providers import sockets
 from membership.providers.answering import CertainAnswer
@@ -17,7 +15,6 @@ from membership.providers.sockets import Attempt, Guard
 
 # A server that closes idle connections after five seconds is common; a request that meets the close is in doubt.
 IDLE_S = 3.0
-AUTHORITIES = certifi.where()
 
 
 class Line:
@@ -70,7 +67,7 @@ class Lines:
     """The connections to one address; safe for threads. Keeps at most `places` of them for later."""
 
     def __init__(
-        self, scheme: str, host: str, port: int, *, internal: bool, places: int, timeout_s: float, ca_file: str | None
+        self, scheme: str, host: str, port: int, *, internal: bool, places: int, timeout_s: float, ca_file: str
     ) -> None:
         self._host = host
         self._port = port
@@ -126,8 +123,8 @@ class Lines:
             raise
 
 
-def _tls(ca_file: str | None) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=ca_file or AUTHORITIES)
+def _tls(ca_file: str) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=ca_file)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.hostname_checks_common_name = False
     context.set_alpn_protocols(["http/1.1"])

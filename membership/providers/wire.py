@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from types import MappingProxyType
 from urllib.parse import quote, urlencode, urlsplit
 
 from membership import __version__
@@ -73,20 +74,22 @@ class Origin:
         return cls(parts.scheme, host, port or PORTS[parts.scheme], path.rstrip("/"))
 
     @property
+    def url(self) -> str:
+        return f"{self.scheme}://{self.named}"
+
+    @property
     def named(self) -> str:
         """As the header Host has it."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == PORTS[self.scheme] else f"{host}:{self.port}"
 
 
-def request(origin: Origin, call: RemoteCall, credentials: Mapping[str, str]) -> bytes:
-    """The whole request as it goes out. Raises `Refused` and `Misconfigured` for what cannot be sent."""
-    payload = body(call.body)
-    head = f"{method(call)} {target(origin.prefix, call)} HTTP/1.1\r\nHost: {origin.named}\r\n".encode("ascii")
-    head += _headers(call.headers, tuple(credentials.items()), has_body=payload is not None)
-    if payload is not None:
-        return head + b"Content-Length: %d\r\n\r\n" % len(payload) + payload
-    return head + (b"\r\n" if call.method in BODILESS else b"Content-Length: 0\r\n\r\n")
+def rendered(method: str, target: str, host: str, headers: Mapping[str, str], payload: bytes | None) -> bytes:
+    """The whole request as it goes out."""
+    lines = [f"{method} {target} HTTP/1.1", f"Host: {host}", *(f"{name}: {value}" for name, value in headers.items())]
+    if payload is not None or method not in BODILESS:
+        lines.append(f"Content-Length: {len(payload or b'')}")
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + (payload or b"")
 
 
 def target(prefix: str, call: RemoteCall) -> str:
@@ -114,8 +117,8 @@ _Pairs = tuple[tuple[str, str], ...]
 
 
 @lru_cache(maxsize=64)
-def _headers(own: _Pairs, credentials: _Pairs, *, has_body: bool) -> bytes:
-    """All headers but Host and the length. A lane asks for the same ones all the time.
+def headers(own: _Pairs, credentials: _Pairs, *, has_body: bool) -> Mapping[str, str]:
+    """All headers but Host and the length. A lane asks for the same ones all the time: not to be changed.
 
     Raises `Misconfigured(BAD_VALUE, key=…)`, without the value, for what none can carry.
     """
@@ -125,7 +128,7 @@ def _headers(own: _Pairs, credentials: _Pairs, *, has_body: bool) -> bytes:
     for name, value in (*own, *credentials):
         _put(result, name, value)
     result["Accept-Encoding"] = "identity"
-    return "".join(f"{name}: {value}\r\n" for name, value in result.items()).encode("latin-1")
+    return MappingProxyType(result)
 
 
 def _put(result: dict[str, str], name: str, value: str) -> None:

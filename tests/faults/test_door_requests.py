@@ -102,6 +102,7 @@ def test_cookies_are_not_kept(serve, open_door):
     door.send(GET, credentials=TOKEN)
     door.send(GET, credentials=TOKEN)
     assert all(b"ookie" not in whole for _number, whole in server.requests)
+    assert len(door._session.cookies) == 0
 
 
 def test_credentials_are_for_one_call(server, open_door):

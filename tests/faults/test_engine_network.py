@@ -14,7 +14,7 @@ from django.utils import timezone
 from membership.models import AuditEntry, Connection, Group, Operation, Participant, Reading
 from membership.operations import lane, runner
 from membership.operations.worker import Worker
-from membership.providers import door, judging, lines, pauses, sockets
+from membership.providers import door, judging, pauses, sockets
 from membership.sandbox.faults import Fault
 from membership.vocab import AuditAction, ConnectionState, OperationState, ReadingKind, ReadingState, Verb
 from tests import steps, truth
@@ -121,7 +121,7 @@ def in_a_hurry(monkeypatch):
 def front(world, authority, monkeypatch):
     made = Front(authority, world.sandbox.inwendo.port)
     monkeypatch.setattr(sockets, "RESOLVER", made.resolver)
-    monkeypatch.setattr(lines, "AUTHORITIES", authority.file)
+    monkeypatch.setattr(door, "DEFAULT_CA_BUNDLE_PATH", authority.file)
     Connection.objects.filter(pk=world.inwendo.pk).update(base_url=made.url)
     yield made
     made.close()
