@@ -329,10 +329,15 @@ def due_connections(now: datetime) -> set[int]:
     """Connections on which something can be done now."""
     active = Connection.objects.filter(state=ConnectionState.ACTIVE)
     rested = Q(connection__slowed_until=None) | Q(connection__slowed_until__lte=now)
-    working = Operation.objects.filter(rested, connection__in=active, change__state__in=ChangeState.open()).filter(
+    working = Operation.objects.filter(rested, connection__in=active, change__state__in=ChangeState.open())
+    due = working.filter(
         Q(stages.released(now), state=OperationState.PLANNED)
-        | Q(GOES_ON, Q(not_before=None) | Q(not_before__lte=now), state=OperationState.QUEUED)
         | Q(state=OperationState.IN_DOUBT, not_before__lte=now)
         | Q(state=OperationState.RUNNING)
     )
-    return set(working.values_list("connection_id", flat=True).distinct())
+    found = set(due.values_list("connection_id", flat=True).distinct())
+    waiting = working.filter(GOES_ON, Q(not_before=None) | Q(not_before__lte=now), state=OperationState.QUEUED)
+    for connection_id in waiting.exclude(connection__in=found).values_list("connection_id", flat=True).distinct():
+        if turns.next_turn(connection_id, now, 1)[0]:
+            found.add(connection_id)
+    return found

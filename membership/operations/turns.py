@@ -31,7 +31,10 @@ def in_turn(changes: "QuerySet[Change]") -> "QuerySet[Change]":
 
 
 def next_turn(connection_id: int, now: datetime, limit: int) -> tuple[list[int], dict[int, str]]:
-    """(ids of up to `limit` operations that may begin now, the next one first, `{their change: its plan's hash}`)."""
+    """(ids of up to `limit` operations that may begin now, the next one first, `{their change: its plan's hash}`).
+
+    Of each change only what its verb's turn allows: see `turn_of`.
+    """
     queued = Operation.objects.filter(connection_id=connection_id, state=OperationState.QUEUED)
     changes = Change.objects.filter(state__in=ChangeState.open()).filter(Exists(queued.filter(change=OuterRef("pk"))))
     ids: list[int] = []
@@ -43,11 +46,26 @@ def next_turn(connection_id: int, now: datetime, limit: int) -> tuple[list[int],
         rest = queued.filter(Q(not_before=None) | Q(not_before__lte=now), change_id=change_id)
         if cancel_wanted_at is not None or state == ChangeState.PAUSED:
             rest = rest.filter(calls_done__gt=0)
-        ids += rest.order_by("position").values_list("pk", flat=True)[: limit - len(ids)]
+        turn = turn_of(connection_id, change_id)
+        first = rest.order_by("position").values_list("pk", "verb")[: limit - len(ids)]
+        ids += [pk for pk, verb in first if Verb(verb).turn <= turn]
         hashes[change_id] = plan_hash
         if len(ids) >= limit:
             break
     return ids, hashes
+
+
+def turn_of(connection_id: int, change_id: int) -> int:
+    """The turn of the first verb of a change of which something is not settled in this system.
+
+    Nothing of a later turn is begun: who leaves may be somebody whose successor has not come yet. What waits for a
+    decision is settled: it was read back. What is planned stands behind what is queued, because a plan is in the
+    order of its verbs.
+    """
+    of_change = Operation.objects.filter(connection_id=connection_id, change_id=change_id)
+    under_way = of_change.filter(state__in=OperationState.begun()).order_by().values_list("verb", flat=True).distinct()
+    next_one = of_change.filter(state=OperationState.QUEUED).order_by("position").values_list("verb", flat=True)[:1]
+    return min((Verb(verb).turn for verb in (*under_way, *next_one)), default=0)
 
 
 def locked(connection_id: int, ids: Sequence[int]) -> list[Operation]:
