@@ -8,7 +8,7 @@ from django.db.models import Q, QuerySet
 from membership.errors import ChangeRefused, Reason
 from membership.models import Change, Participant, Roster, RosterMode, RosterRow, RowOutcome
 from membership.plans.wishes import Add, Barred, Refusal, Remove, Wish
-from membership.services import drafts
+from membership.services import drafts, endings
 from membership.services.shell import audited, need_right, need_visible, refuse
 from membership.vocab import ChangeKind, Right
 
@@ -37,6 +37,7 @@ def draft_roster(roster: Roster, *, actor: "User") -> Change | None:
         "mode": roster.mode,
         "label": roster.file_name,
         "group": str(roster.group),
+        **endings.in_selection(roster.until),
     }
     try:
         return drafts.draft(ChangeKind.ROSTER, _wishes(roster), selection, actor=actor)
