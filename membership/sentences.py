@@ -118,7 +118,16 @@ REASONS: dict[Reason, Any] = {
     ),
     Reason.STAGE_NOT_READ: _(
         "Stage %(stage)s could not be read back completely, so it is not known whether all is as confirmed. The rest "
-        "waits: look at the systems, then let it go on, or cancel it."
+        "waits: look at the systems, then cancel it, or let it go on without: these groups are then not asked about "
+        "again in this change."
+    ),
+    Reason.STAGE_LEFT_UNREAD: _(
+        "Groups that could not be read back, and of which somebody said before that this change goes on without: "
+        "%(count)s."
+    ),
+    Reason.ASKER_MAY_NOT: _(
+        "%(by)s, who asked for this, may not do it any more. Nothing of it is sent before somebody who may answers for "
+        "it: by a preview of their own, or by letting it go on where it is paused."
     ),
     # A part of a change is not taken back.
     Reason.CHANGED_SINCE: _("Somebody changed it since. It stays as it is now."),

@@ -17,7 +17,7 @@ from membership.audit import record
 from membership.conf import ACT_ON_STEPS_PER_TRANSACTION as CHUNK
 from membership.errors import ChangeRefused, Reason
 from membership.models import Change, Connection, Operation
-from membership.operations import exactly, stages, turns
+from membership.operations import asker, exactly, stages, turns
 from membership.operations.entries import operation_entry
 from membership.operations.indistinct import hold_back
 from membership.operations.turns import GOES_ON
@@ -73,7 +73,7 @@ def _flip(change: Change, expected_hash: str, states: frozenset[str], **fields: 
 
 def promote(connection_id: int) -> bool:
     """Queue one chunk of the planned operations of confirmed changes that may begin, small changes first. True: there
-    was one."""
+    was one. A change whose asker may not act any more is paused instead."""
     planned = Operation.objects.filter(
         stages.released(timezone.now()), state=OperationState.PLANNED, connection_id=connection_id
     )
@@ -81,6 +81,8 @@ def promote(connection_id: int) -> bool:
     first = changes.values_list("pk", flat=True).first()
     if first is None:
         return False
+    if asker.stop_where_gone(first, timezone.now()):
+        return True
     with transaction.atomic():
         ids = list(
             planned.filter(change=first)

@@ -1,5 +1,6 @@
 """A change that runs in stages, at the wire: what is sent when, what is read back, what pauses it."""
 
+import csv
 import datetime as dt
 from itertools import groupby
 
@@ -10,8 +11,9 @@ from membership.errors import BadValue, NotAllowed, Reason
 from membership.models import Change, Connection, Operation, Participant, Stage
 from membership.operations import stages as stages_module
 from membership.sandbox.faults import Fault
-from membership.services import staging
+from membership.services import audit_log, staging
 from membership.services.changes import cancel_rest
+from membership.services.results import result_file
 from membership.services.transfer import draft_transfer
 from membership.vocab import AuditAction, ChangeState, OperationState, StageState
 from tests import mirrored as m
@@ -138,13 +140,34 @@ def test_failures_up_to_the_limit_do_not_pause(world, vera, eight, settings):
     assert world.state_of(eight) == ChangeState.DONE_WITH_FAILURES and len(removed(world)) == 8
 
 
-def test_a_stage_that_cannot_be_read_back_pauses_the_change(world, vera, eight):
-    confirm(eight, vera, stage_sizes=(2,))
+def test_a_stage_that_cannot_be_read_back_pauses_the_change_and_whoever_lets_it_go_on_is_not_asked_again(
+    world, vera, eight
+):
+    confirm(eight, vera, stage_sizes=(2, 3))
     world.sandbox.inwendo.faults.add(Fault("status", method="GET", status=403, path_contains="chatroom"))
     world.work()
     change = Change.objects.get(pk=eight.pk)
     assert (change.state, change.pause_reason) == (ChangeState.PAUSED, Reason.STAGE_NOT_READ)
     assert len(removed(world)) == 2
+    staging.resume_change(change, actor=vera)
+    world.work()
+    assert world.state_of(eight) == ChangeState.DONE and len(removed(world)) == 8
+    finished = entries(AuditAction.CHANGE_STAGE_FINISHED).filter(change_id=eight.pk).order_by("pk")
+    assert [entry.outcome for entry in finished] == [Reason.STAGE_NOT_READ, *[Reason.STAGE_LEFT_UNREAD] * 2]
+    assert "goes on without: 1" in audit_log.lines([finished.latest("pk")])[0].sentence
+    rows = list(csv.DictReader(b"".join(result_file(eight, actor=vera)[2]).decode("utf-8-sig").splitlines()))
+    assert {row["read back"] for row in rows} == {"no: the group could not be read"}
+
+
+def test_another_group_that_cannot_be_read_back_is_asked_about(world, vera, eight):
+    """Who let a change go on without one group did not say so of others."""
+    confirm(eight, vera, stage_sizes=(2, 3))
+    world.sandbox.inwendo.faults.add(Fault("status", method="GET", status=403, path_contains="chatroom"))
+    world.work()
+    Stage.objects.filter(change=eight, number=1).update(unread_groups=[world.group("Board").pk])
+    staging.resume_change(eight, actor=vera)
+    world.work()
+    assert Change.objects.get(pk=eight.pk).pause_reason == Reason.STAGE_NOT_READ and len(removed(world)) == 5
 
 
 def test_a_cancel_while_a_stage_runs_ends_the_change_and_nothing_more_is_sent(world, vera, eight):
