@@ -9,6 +9,7 @@ from membership.models import AuditPersonal, Change, Decision, Reach
 from membership.operations import outbox
 from membership.services import approval, changes, overview, staging
 from membership.services.again import recompile
+from membership.services.alteration import draft_alteration
 from membership.services.change_pages import preview
 from membership.services.drafts import expire_drafts
 from membership.services.roles import give_role
@@ -188,6 +189,22 @@ def test_what_begins_after_its_asker_lost_that_waits_until_somebody_answers_for_
     staging.resume_change(paused, actor=olga)
     assert outbox.promote(rows[0].group.connection_id)
     assert set(change.operations.values_list("state", flat=True)) == {OperationState.QUEUED}
+
+
+def test_what_waits_for_approval_is_asked_already_and_stops_nothing_else(waiting, vera, pia, rows):
+    again = draft(vera, *rows)
+    assert {(row.reason, row.reason_params["change"]) for row in again.left_outs.all()} == {
+        (Reason.ALREADY_ASKED, waiting.pk)
+    }
+    assert draft_alteration(m.rows(*rows), {"is_manager": True}, actor=vera, selection=m.ids(*rows)).operations_count
+    assert approve(waiting, pia).state == ChangeState.QUEUED
+
+
+def test_of_two_previews_of_the_same_the_second_is_stale_once_the_first_waits(vera, rows):
+    asks(Guard.EVERY_CHANGE)
+    first, second = draft(vera, *rows), draft(vera, *rows)
+    confirm(first, vera)
+    assert_refused(Reason.PLAN_STALE, confirm, second, vera)
 
 
 def test_a_rejection_needs_a_comment(waiting, pia):
