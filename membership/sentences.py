@@ -230,7 +230,9 @@ REASONS: dict[Reason, Any] = {
     Reason.ROSTER_NO_COLUMN: _("Choose a column with ids, e-mail addresses or names: without one nobody is found."),
     Reason.ROSTER_NOT_ASKING: _("This list does not wait for an answer."),
     Reason.ROSTER_BROKE_OFF: _("The work on this list broke off several times. Upload it again; the log says more."),
-    Reason.ROSTER_GONE: _("The contents of this list are deleted by now. Upload the file again."),
+    Reason.ROSTER_GONE: _(
+        "The contents of this list are deleted by now, or matched anew. Look at it, or upload the file again."
+    ),
     Reason.LEFT_BY_THEMSELVES: _(
         "Left, or was removed there, outside Musterbook: only put back when ticked by name on the list's page."
     ),
