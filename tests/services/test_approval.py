@@ -22,23 +22,8 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def vera():
-    return m.user("vera")
-
-
-@pytest.fixture
 def pia():
     return m.user("pia", Role.APPROVER)
-
-
-@pytest.fixture
-def olga():
-    return m.user("olga", Role.OWNER)
-
-
-@pytest.fixture
-def office():
-    return m.system("Office")
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from membership.errors import BadValue, ChangeRefused, NotAllowed, Reason
 from membership.models import Account, Change, Participant, Presence, Roster, RosterPart, RosterRow, RosterState
+from membership.sentences import sentence
 from membership.services import drafts, pending
 from membership.services.again import recompile
 from membership.services.change_pages import preview
@@ -19,6 +20,7 @@ from membership.vocab import ChangeKind, PresenceCause, Role
 from tests import mirrored as m
 from tests.services.asking import assert_refused, confirm, entries
 from tests.services.rosters.conftest import csv_of, xlsx_of
+from tests.services.rosters.test_sheets import SHEET, with_member
 
 pytestmark = pytest.mark.django_db
 
@@ -216,6 +218,34 @@ def test_a_formula_without_its_value_is_refused_where_its_column_is_used_alone(d
     assert (asked.state, asked.reason, asked.reason_params) == (RosterState.COLUMNS, "roster_formula", {"line": 2})
     text = desk.upload(csv_of(("Post",), ("=HYPERLINK(1)",)))
     assert desk.columns(text, email=0).reason == Reason.ROSTER_FORMULA
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        pytest.param(csv_of(("Mail",), ("",), (" ",)), Reason.ROSTER_NO_ROW, id="no usable row"),
+        pytest.param(csv_of(("Mail",), ("x@y.example",)), Reason.ROSTER_NOBODY, id="nobody fits"),
+        pytest.param(b"Mail\r\n\x81\x8d\x8f\x90", Reason.ROSTER_ENCODING, id="encoding"),
+        pytest.param(csv_of(("Mail",), ("=A1",)), Reason.ROSTER_FORMULA, id="formula"),
+        pytest.param(
+            csv_of(("Mail",), *[(ADA,)] * 600, ("x" * 10_000_000,)), Reason.ROSTER_CELL_TOO_LONG, id="10 MB in one cell"
+        ),
+        pytest.param(
+            with_member(SHEET, "<worksheet>" + " " * 20_000_000 + "</worksheet>"), Reason.ROSTER_BOMB, id="zip bomb"
+        ),
+    ],
+)
+def test_what_cannot_be_used_is_refused_in_one_sentence_recorded_and_nothing_is_planned(desk, content, reason):
+    desk.inside("Ada", "Zoë")
+    roster = desk.upload(content, "exactly")
+    if roster.state == RosterState.COLUMNS:
+        roster = desk.columns(roster, email=0)
+    assert (roster.reason, roster.change) == (reason, None)
+    assert sentence(roster.reason, roster.reason_params).endswith(".")
+    refused = entries(AuditAction.ROSTER_REFUSED).get()
+    assert (refused.outcome, refused.actor_id, refused.group_id) == (reason, desk.actor.pk, desk.group.pk)
+    assert not Change.objects.exists()
+    assert roster.state == RosterState.COLUMNS or not RosterRow.objects.exists()
 
 
 def test_a_list_that_fits_nobody_asks_for_other_columns_and_plans_nothing(desk):
