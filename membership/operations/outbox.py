@@ -331,7 +331,7 @@ def due_connections(now: datetime) -> set[int]:
     """Connections on which something can be done now."""
     active = Connection.objects.filter(state=ConnectionState.ACTIVE)
     rested = Q(connection__slowed_until=None) | Q(connection__slowed_until__lte=now)
-    working = Operation.objects.filter(rested, connection__in=active, change__state__in=ChangeState.open())
+    working = Operation.objects.filter(rested, connection__in=active, change__state__in=ChangeState.open()).order_by()
     due = working.filter(
         Q(stages.released(now), state=OperationState.PLANNED)
         | Q(state=OperationState.IN_DOUBT, not_before__lte=now)

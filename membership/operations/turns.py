@@ -63,7 +63,9 @@ def turn_of(connection_id: int, change_id: int) -> int:
     order of its verbs.
     """
     of_change = Operation.objects.filter(connection_id=connection_id, change_id=change_id)
-    under_way = of_change.filter(state__in=OperationState.begun()).order_by().values_list("verb", flat=True).distinct()
+    verbs = of_change.order_by().values_list("verb", flat=True)
+    # One state each: asked for together, SQLite looks through all steps of the system.
+    under_way = verbs.filter(state=OperationState.RUNNING).union(verbs.filter(state=OperationState.IN_DOUBT))
     next_one = of_change.filter(state=OperationState.QUEUED).order_by("position").values_list("verb", flat=True)[:1]
     return min((Verb(verb).turn for verb in (*under_way, *next_one)), default=0)
 
