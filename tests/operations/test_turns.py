@@ -1,5 +1,7 @@
 """Whose turn it is: small changes first, one person's wishes in order, opposite ones cancel out."""
 
+from datetime import timedelta
+
 import pytest
 
 from membership.audit import verify
@@ -92,7 +94,8 @@ def test_a_removal_asked_while_the_addition_waits_cancels_it(read_world, ada, qu
     assert states(second) == [(OperationState.NOT_NEEDED, Reason.ALREADY_GONE)]
 
 
-def test_what_has_begun_is_not_cancelled_and_the_newer_wish_waits_for_it(read_world, ada, queue):
+def test_what_has_begun_is_not_cancelled_and_the_newer_wish_waits_for_it(read_world, ada, queue, monkeypatch):
+    monkeypatch.setattr(outbox, "BEHIND_ANOTHER", timedelta(seconds=0.2))
     first = remove(ada)
     queue()
     Operation.objects.filter(change=first).update(state=OperationState.RUNNING, lane_token=-1)
