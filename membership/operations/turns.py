@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 
 from django.db.models import Case, Exists, IntegerField, OuterRef, Q, QuerySet, Value, When
 
@@ -46,13 +47,22 @@ def next_turn(connection_id: int, now: datetime, limit: int) -> tuple[list[int],
         rest = queued.filter(Q(not_before=None) | Q(not_before__lte=now), change_id=change_id)
         if cancel_wanted_at is not None or state == ChangeState.PAUSED:
             rest = rest.filter(calls_done__gt=0)
-        turn = turn_of(connection_id, change_id)
         first = rest.order_by("position").values_list("pk", "verb")[: limit - len(ids)]
-        ids += [pk for pk, verb in first if Verb(verb).turn <= turn]
+        if has_several_verbs(change_id, plan_hash):
+            turn = turn_of(connection_id, change_id)
+            ids += [pk for pk, verb in first if Verb(verb).turn <= turn]
+        else:
+            ids += [pk for pk, _verb in first]
         hashes[change_id] = plan_hash
         if len(ids) >= limit:
             break
     return ids, hashes
+
+
+@lru_cache(maxsize=10_000)
+def has_several_verbs(change_id: int, _plan_hash: str) -> bool:
+    """Whether a plan has turns at all. Asked once for each plan: it does not change."""
+    return Operation.objects.filter(change=change_id).order_by().values("verb").distinct().count() > 1
 
 
 def turn_of(connection_id: int, change_id: int) -> int:
