@@ -121,6 +121,8 @@ class Reason(StrEnum):
     STAGE_DIFFERS = "stage_differs"
     STAGE_FAILED = "stage_failed"
     STAGE_NOT_READ = "stage_not_read"
+    STAGE_LEFT_UNREAD = "stage_left_unread"
+    ASKER_MAY_NOT = "asker_may_not"
 
     # A part of a change is not taken back.
     CHANGED_SINCE = "changed_since"

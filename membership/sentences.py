@@ -119,7 +119,16 @@ REASONS: dict[Reason, Any] = {
     ),
     Reason.STAGE_NOT_READ: _(
         "Stage %(stage)s could not be read back completely, so it is not known whether all is as confirmed. The rest "
-        "waits: look at the systems, then let it go on, or cancel it."
+        "waits: look at the systems, then cancel it, or let it go on without: these groups are then not asked about "
+        "again in this change."
+    ),
+    Reason.STAGE_LEFT_UNREAD: _(
+        "Groups that could not be read back, and of which somebody said before that this change goes on without: "
+        "%(count)s."
+    ),
+    Reason.ASKER_MAY_NOT: _(
+        "%(by)s, who asked for this, may not do it any more. Nothing of it is sent before somebody who may answers for "
+        "it: by a preview of their own, or by letting it go on where it is paused."
     ),
     # A part of a change is not taken back.
     Reason.CHANGED_SINCE: _("Somebody changed it since. It stays as it is now."),
@@ -222,7 +231,9 @@ REASONS: dict[Reason, Any] = {
     Reason.ROSTER_NO_COLUMN: _("Choose a column with ids, e-mail addresses or names: without one nobody is found."),
     Reason.ROSTER_NOT_ASKING: _("This list does not wait for an answer."),
     Reason.ROSTER_BROKE_OFF: _("The work on this list broke off several times. Upload it again; the log says more."),
-    Reason.ROSTER_GONE: _("The contents of this list are deleted by now. Upload the file again."),
+    Reason.ROSTER_GONE: _(
+        "The contents of this list are deleted by now, or matched anew. Look at it, or upload the file again."
+    ),
     Reason.LEFT_BY_THEMSELVES: _(
         "Left, or was removed there, outside Musterbook: only put back when ticked by name on the list's page."
     ),

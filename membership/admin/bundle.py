@@ -16,6 +16,7 @@ from membership.admin import choosing
 from membership.admin.base import PanelAdmin
 from membership.admin.picking import RIGHT_BOXES, Answer, Pick, ask
 from membership.admin.requests import Request, visible_systems
+from membership.admin.until import until_form
 from membership.errors import NotAllowed, Reason
 from membership.models import Bundle, BundleItem, Change, has_right, visible_to
 from membership.services import bundles, inert
@@ -124,14 +125,16 @@ class BundleAdmin(PanelAdmin):
 
     def _ask_people(self, request: Request, row: Bundle, *, is_withdrawn: bool) -> HttpResponse:
         def draft(answer: Answer) -> Change:
-            service = bundles.draft_withdrawal if is_withdrawn else bundles.draft_bundle
-            return service(row, answer.rows, actor=request.user)
+            if is_withdrawn:
+                return bundles.draft_withdrawal(row, answer.rows, actor=request.user)
+            return bundles.draft_bundle(row, answer.rows, until=answer.data["until"], actor=request.user)
 
         said = _("Withdraw “%(name)s” from whom?") if is_withdrawn else _("Assign “%(name)s” to whom?")
         pick = Pick(
             title=said % {"name": inert.inert(row.name)},
             button=_("Preview the withdrawal…") if is_withdrawn else _("Preview the bundle…"),
             choices=choosing.people(request),
+            form=None if is_withdrawn else until_form(request),
             draft=draft,
             back=cells.page(row),
         )

@@ -15,7 +15,7 @@ from membership.admin import choosing, participant_edit, selections
 from membership.admin.base import PanelAdmin, Text
 from membership.admin.picking import Answer, Pick, ask
 from membership.admin.requests import Request, selection_of, visible_systems
-from membership.admin.until import EndVerbs
+from membership.admin.until import EndVerbs, until_form
 from membership.errors import NotAllowed, Reason
 from membership.models import Change, Connection, Participant, has_right
 from membership.services import alteration, inert, removal, titles, transfer
@@ -162,7 +162,12 @@ class ParticipantVerbs(EndVerbs, PanelAdmin):
 
         def draft(answer: Answer) -> Change:
             return transfer.draft_transfer(
-                chosen.rows, answer.rows[0], keep=keep, actor=request.user, selection=chosen.selection
+                chosen.rows,
+                answer.rows[0],
+                keep=keep,
+                until=answer.data["until"],
+                actor=request.user,
+                selection=chosen.selection,
             )
 
         lead = (
@@ -177,6 +182,7 @@ class ParticipantVerbs(EndVerbs, PanelAdmin):
             lead=lead,
             button=_("Preview the copy…") if keep else _("Preview the move…"),
             choices=choosing.groups(request, systems, but=left if len(left) == 1 else ()),
+            form=until_form(request),
             draft=draft,
             many=False,
             back=cells.page(chosen.only) if chosen.only else cells.listing(Participant),

@@ -16,7 +16,7 @@ from membership.admin.base import PanelAdmin
 from membership.admin.picking import Answer, Choices, Pick, ask
 from membership.admin.requests import Request, selection_of
 from membership.admin.selections import Selected
-from membership.admin.until import until_form
+from membership.admin.until import UntilForm, until_form
 from membership.errors import ChangeRefused, NotAllowed, Reason
 from membership.models import Account, Change, Person, has_right, visible_to
 from membership.services import addition, bundles, inert, leaving, same_groups, titles
@@ -24,7 +24,7 @@ from membership.templatetags import cells
 from membership.vocab import Right
 
 
-class SameGroupsForm(forms.Form):
+class SameGroupsForm(UntilForm):
     with_rights = forms.BooleanField(label=gettext_lazy("With the rights of that person there"), required=False)
 
 
@@ -99,9 +99,7 @@ class PersonVerbs(PanelAdmin):
         form = SameGroupsForm(request.POST or None, initial={"with_rights": True})
 
         def draft(answer: Answer) -> Change:
-            return same_groups.draft_same_groups(
-                answer.rows[0], chosen.rows, with_rights=answer.data["with_rights"], actor=request.user
-            )
+            return same_groups.draft_same_groups(answer.rows[0], chosen.rows, **answer.data, actor=request.user)
 
         return self._pick(
             request,

@@ -18,6 +18,7 @@ from membership.admin import filters
 from membership.admin.base import PanelAdmin
 from membership.admin.changelist import Nothing
 from membership.admin.requests import ROW_ID, Request
+from membership.admin.until import UntilForm
 from membership.admin.uploads import was_too_large
 from membership.errors import BadValue, ChangeRefused, NotAllowed, Reason
 from membership.models import Group, Roster, RosterMode, RosterState, has_right, visible_to
@@ -42,7 +43,8 @@ SHEET: tuple[exports.Column, ...] = (
 """What stands in the downloaded sheet of a list."""
 
 
-class UploadForm(forms.Form):
+class UploadForm(UntilForm):
+    field_order = ("file", "mode", "until")
     file = forms.FileField(
         label=gettext_lazy("File"),
         help_text=gettext_lazy("CSV or XLSX. One person a row, with an id, an e-mail address or a name."),
@@ -190,4 +192,7 @@ def _uploaded(request: Request, group: Group, form: UploadForm) -> Roster:
         name, errors = next(iter(form.errors.items()))
         raise BadValue(Reason.BAD_VALUE, key=str(form[name].label), why=" ".join(str(each) for each in errors))
     file = form.cleaned_data["file"]
-    return uploading.upload(group, form.cleaned_data["mode"], file.name or "", file.chunks(), actor=request.user)
+    said = form.cleaned_data
+    return uploading.upload(
+        group, said["mode"], file.name or "", file.chunks(), until=said["until"], actor=request.user
+    )

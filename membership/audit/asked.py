@@ -1,8 +1,8 @@
-"""Which plan of a change may be sent, as the log has it: whoever alters rows of the database cannot alter that."""
+"""What was said of a change, as the log has it: whoever alters rows of the database cannot alter that."""
 
 import hmac
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from membership import conf
@@ -20,7 +20,7 @@ def hash_to_send(change_id: int) -> str:
     """
     asked: dict[str, Any] | None = None
     approved: dict[str, Any] | None = None
-    for entry in _sealed(change_id):
+    for entry in _sealed(change_id, _ASKED):
         if entry["action"] == AuditAction.CHANGE_REQUESTED:
             asked, approved = entry, None
         else:
@@ -38,16 +38,21 @@ def hash_to_send(change_id: int) -> str:
     return plan_hash if is_approved else ""
 
 
-def _sealed(change_id: int) -> Iterator[dict[str, Any]]:
-    """What the entries about asking and approving say, oldest first, of those that our keys sealed."""
+def was_let_go_on(change_id: int, reason: str) -> bool:
+    """Whether somebody let the change go on after it was paused for `reason`."""
+    return any(entry["outcome"] == reason for entry in _sealed(change_id, (AuditAction.CHANGE_RESUMED,)))
+
+
+def _sealed(change_id: int, actions: Sequence[AuditAction]) -> Iterator[dict[str, Any]]:
+    """What the entries of these kinds say, oldest first, of those that our keys sealed."""
     keys = conf.audit_keys()
-    rows = AuditEntry.objects.filter(change_id=change_id, action__in=_ASKED).order_by("pk")
+    rows = AuditEntry.objects.filter(change_id=change_id, action__in=actions).order_by("pk")
     for sealed, mac in rows.values_list("sealed", "mac"):
         try:
             entry = json.loads(sealed)
             key = keys.get(entry["kid"])
             is_ours = key is not None and hmac.compare_digest(chains.mac(key, sealed), mac)
-            if is_ours and entry["action"] in _ASKED and entry["refs"].get("change") == change_id:
+            if is_ours and entry["action"] in actions and entry["refs"].get("change") == change_id:
                 yield entry
         except (ValueError, KeyError, TypeError, AttributeError):
             continue  # not what we seal: `verify` names it

@@ -44,7 +44,7 @@ class PanelCommand(BaseCommand):
             if self.needs_database:
                 need_database()
             if self.recorded is not None:
-                kept = {key: options[key] for key in self.recorded if options.get(key) not in (None, [], False)}
+                kept = {key: options[key] for key in self.recorded if options.get(key) not in (None, [], False, "")}
                 record_command(self.__module__.rpartition(".")[2], kept)
             return super().execute(*args, **options)
         except MusterbookError as error:

@@ -95,6 +95,8 @@ class Roster(InConnection, models.Model):
         get_user_model(), on_delete=models.PROTECT, related_name="+", verbose_name=_("uploaded by")
     )
     asked_at = models.DateTimeField(_("uploaded"))
+    until = models.DateField(_("until"), null=True, blank=True)
+    """The last day in the group of those whom the list adds."""
     change = models.ForeignKey(Change, on_delete=models.SET_NULL, null=True, blank=True, related_name="rosters")
     """The preview that it became."""
     is_emptied = models.BooleanField(default=False)

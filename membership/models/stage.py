@@ -27,6 +27,8 @@ class Stage(models.Model):
     differences = models.PositiveIntegerField(default=0)
     unread = models.PositiveIntegerField(default=0)
     """Groups that could not be read back completely."""
+    unread_groups = models.JSONField(default=list, blank=True)
+    """Their ids, the first hundred: whoever lets the change go on does so without reading these back."""
 
     class Meta:
         verbose_name = _("stage")

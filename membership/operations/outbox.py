@@ -18,7 +18,7 @@ from membership.conf import ACT_ON_STEPS_PER_TRANSACTION as CHUNK
 from membership.errors import ChangeRefused, Reason
 from membership.models import Change, Connection, Operation, bulk
 from membership.models.statements import Statement, listed
-from membership.operations import exactly, stages, turns
+from membership.operations import asker, exactly, stages, turns
 from membership.operations.entries import operation_entry
 from membership.operations.indistinct import hold_back
 from membership.operations.turns import GOES_ON
@@ -93,7 +93,7 @@ def _flip(change: Change, expected_hash: str, states: frozenset[str], **fields: 
 
 def promote(connection_id: int) -> bool:
     """Queue one chunk of the planned operations of confirmed changes that may begin, small changes first. True: there
-    was one."""
+    was one. A change whose asker may not act any more is paused instead."""
     planned = Operation.objects.filter(
         stages.released(timezone.now()), state=OperationState.PLANNED, connection_id=connection_id
     )
@@ -101,6 +101,8 @@ def promote(connection_id: int) -> bool:
     first = changes.values_list("pk", flat=True).first()
     if first is None:
         return False
+    if asker.stop_where_gone(first, timezone.now()):
+        return True
     with transaction.atomic():
         ids = list(
             planned.filter(change=first)
@@ -350,10 +352,15 @@ def due_connections(now: datetime) -> set[int]:
     """Connections on which something can be done now."""
     active = Connection.objects.filter(state=ConnectionState.ACTIVE)
     rested = Q(connection__slowed_until=None) | Q(connection__slowed_until__lte=now)
-    working = Operation.objects.filter(rested, connection__in=active, change__state__in=ChangeState.open()).filter(
+    working = Operation.objects.filter(rested, connection__in=active, change__state__in=ChangeState.open()).order_by()
+    due = working.filter(
         Q(stages.released(now), state=OperationState.PLANNED)
-        | Q(GOES_ON, Q(not_before=None) | Q(not_before__lte=now), state=OperationState.QUEUED)
         | Q(state=OperationState.IN_DOUBT, not_before__lte=now)
         | Q(state=OperationState.RUNNING)
     )
-    return set(working.values_list("connection_id", flat=True).distinct())
+    found = set(due.values_list("connection_id", flat=True).distinct())
+    waiting = working.filter(GOES_ON, Q(not_before=None) | Q(not_before__lte=now), state=OperationState.QUEUED)
+    for connection_id in waiting.exclude(connection__in=found).values_list("connection_id", flat=True).distinct():
+        if turns.next_turn(connection_id, now, 1)[0]:
+            found.add(connection_id)
+    return found

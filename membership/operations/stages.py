@@ -5,7 +5,7 @@ before was read back as confirmed, or somebody said: go on.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -175,7 +175,9 @@ class _Found:
     failures: int
     settled: int
     differing: Sequence[int]
-    unread: int
+    unread: Sequence[int]
+    given_up: Set[int]
+    """Groups that a stage before could not read, either: somebody let the change go on without."""
 
     @property
     def why(self) -> tuple[Reason, dict[str, Any]] | None:
@@ -184,7 +186,7 @@ class _Found:
             return Reason.STAGE_DIFFERS, {"count": len(self.differing)}
         if self.failures > conf.stage_failures_above() * self.settled:
             return Reason.STAGE_FAILED, {"count": self.failures, "total": self.settled}
-        return (Reason.STAGE_NOT_READ, {"count": self.unread}) if self.unread else None
+        return (Reason.STAGE_NOT_READ, {"count": len(self.unread)}) if set(self.unread) - self.given_up else None
 
 
 def _judge(stage: Stage) -> int:
@@ -202,7 +204,8 @@ def _judge(stage: Stage) -> int:
             failures=found.failures,
             differences=len(found.differing),
             differing=list(found.differing[:KEPT]),
-            unread=found.unread,
+            unread=len(found.unread),
+            unread_groups=list(found.unread[:KEPT]),
         )
         if not judged:
             return 0
@@ -225,29 +228,37 @@ def _look(stage: Stage) -> _Found:
     states = Counter(_steps(stage).values_list("state", flat=True))
     groups = [group_id for _connection, group_id in _concerned(stage)]
     stale = Q(read_at=None) | Q(read_at__lt=stage.ended_at)
-    unread = set(Group.objects.filter(stale, pk__in=groups, is_present=True).values_list("pk", flat=True))
+    unread = list(
+        Group.objects.filter(stale, pk__in=groups, is_present=True).order_by("pk").values_list("pk", flat=True)
+    )
+    before = Stage.objects.filter(change=stage.change_id, number__lt=stage.number).values_list(
+        "unread_groups", flat=True
+    )
     read = _steps(stage).filter(state__in=WENT_WELL).exclude(group__in=unread)
     return _Found(
         failures=sum(states[state] for state in FAILED),
         settled=sum(states.values()),
         differing=not_as_wished(read),
-        unread=len(unread),
+        unread=unread,
+        given_up={pk for groups in before for pk in groups},
     )
 
 
 def _entry(
     stage: Stage, state: StageState, found: _Found, why: tuple[Reason, Mapping[str, Any]] | None
 ) -> record.Entry:
+    fine = Reason.STAGE_LEFT_UNREAD.value if found.unread else state.value
     return record.Entry(
         AuditAction.CHANGE_STAGE_FINISHED,
         change_id=stage.change_id,
-        outcome=why[0].value if why else state.value,
+        outcome=why[0].value if why else fine,
         data={
             "stage": stage.number,
-            "count": len(found.differing) or found.failures or found.unread,
+            "count": len(found.differing) or (found.failures if why else 0) or len(found.unread),
             "total": found.settled,
             "failures": found.failures,
             "differences": len(found.differing),
-            "unread": found.unread,
+            "unread": len(found.unread),
+            "groups": found.unread[:KEPT],
         },
     )

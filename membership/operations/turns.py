@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
@@ -42,10 +43,20 @@ _CHANGES = Statement(
 )
 _NEXT = Statement(
     """
-    SELECT id FROM membership_operation
+    SELECT id, verb FROM membership_operation
     WHERE connection_id = %s AND change_id = %s AND state = 'queued' AND (not_before IS NULL OR not_before <= %s)
         AND calls_done >= %s
     ORDER BY position LIMIT %s
+    """
+)
+# One state each: asked for together, SQLite looks through all steps of the system.
+_UNSETTLED = Statement(
+    """
+    SELECT verb FROM membership_operation WHERE connection_id = %s AND change_id = %s AND state = 'running'
+    UNION SELECT verb FROM membership_operation WHERE connection_id = %s AND change_id = %s AND state = 'in_doubt'
+    UNION SELECT verb FROM (
+        SELECT verb FROM membership_operation WHERE connection_id = %s AND change_id = %s AND state = 'queued'
+        ORDER BY position LIMIT 1) AS next
     """
 )
 # CROSS JOIN keeps SQLite from going through all changes first.
@@ -85,7 +96,10 @@ def in_turn(changes: "QuerySet[Change]") -> "QuerySet[Change]":
 
 
 def next_turn(connection_id: int, now: datetime, limit: int) -> tuple[list[int], dict[int, str]]:
-    """(ids of up to `limit` operations that may begin now, the next one first, `{their change: its plan's hash}`)."""
+    """(ids of up to `limit` operations that may begin now, the next one first, `{their change: its plan's hash}`).
+
+    Of each change only what its verb's turn allows: see `turn_of`.
+    """
     ids: list[int] = []
     hashes: dict[int, str] = {}
     if limit <= 0:
@@ -94,11 +108,31 @@ def next_turn(connection_id: int, now: datetime, limit: int) -> tuple[list[int],
     for change_id, state, cancel_wanted_at, plan_hash in _CHANGES.rows(connection_id):
         is_held = cancel_wanted_at is not None or state == ChangeState.PAUSED
         found = _NEXT.rows(connection_id, change_id, at, 1 if is_held else 0, limit - len(ids))
-        ids += [pk for (pk,) in found]
+        if has_several_verbs(change_id, plan_hash):
+            turn = turn_of(connection_id, change_id)
+            found = [row for row in found if Verb(row[1]).turn <= turn]
+        ids += [pk for pk, _verb in found]
         hashes[change_id] = plan_hash
         if len(ids) >= limit:
             break
     return ids, hashes
+
+
+@lru_cache(maxsize=10_000)
+def has_several_verbs(change_id: int, _plan_hash: str) -> bool:
+    """Whether a plan has turns at all. Asked once for each plan: it does not change."""
+    return Operation.objects.filter(change=change_id).order_by().values("verb").distinct().count() > 1
+
+
+def turn_of(connection_id: int, change_id: int) -> int:
+    """The turn of the first verb of a change of which something is not settled in this system.
+
+    Nothing of a later turn is begun: who leaves may be somebody whose successor has not come yet. What waits for a
+    decision is settled: it was read back. What is planned stands behind what is queued, because a plan is in the
+    order of its verbs.
+    """
+    verbs = _UNSETTLED.rows(*[connection_id, change_id] * 3)
+    return min((Verb(verb).turn for (verb,) in verbs), default=0)
 
 
 def locked(connection_id: int, ids: list[int]) -> list[Operation]:

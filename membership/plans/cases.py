@@ -31,7 +31,6 @@ from membership.vocab import Verb
 Providers = Mapping[int, Provider]
 """`{connection id: its provider}`."""
 
-_TURN = {verb: turn for turn, verb in enumerate(Verb)}
 _NAME_IN_SUBJECT = 150
 
 
@@ -102,7 +101,7 @@ class Case:
     def order(self) -> tuple[int, str, int, str, int, str, int]:
         """By verb, connection, group and label. In Python, because databases sort letters differently."""
         return (
-            _TURN[self.verb],
+            self.verb.turn,
             self.connection_name.casefold(),
             self.connection_id,
             self.group.name.casefold() if self.group else "",

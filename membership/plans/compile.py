@@ -143,10 +143,13 @@ class Now:
     findings: Sequence[Found]
 
 
-def still_planned(wishes: Iterable[Wish]) -> Now:
-    """The cases that pass the guards now, and what guards say of all of them. Reads only."""
+def still_planned(wishes: Iterable[Wish], *, with_waiting: bool) -> Now:
+    """The cases that pass the guards now, and what guards say of all of them. Reads only.
+
+    `with_waiting`: what changes ask for that wait for approval counts as asked.
+    """
     looked = look_up(wishes)
-    known = learn(looked, load_rules())
+    known = learn(looked, load_rules(), with_waiting=with_waiting)
     refusals = guards.sift(looked.cases, known)
     kept = [case for place, case in enumerate(looked.cases) if place not in refusals]
     return Now(kept, looked.providers, limits.find(weigh(kept, known), known.rules, timezone.now()))

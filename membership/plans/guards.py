@@ -129,6 +129,8 @@ def already_asked(case: Case, known: Known) -> Refusal | None:
     else:
         asked = known.asked.get((case.group_id, subject))
         change = asked.change_id if asked and not _undoes(case, asked) else known.being_deleted.get(case.group_id)
+        # What waits for approval may be rejected: it stops the same once more, and nothing else about the same person.
+        change = change or known.awaited.get((case.group_id, subject, case.verb.value))
     return None if change is None else Refusal(Reason.ALREADY_ASKED, {"change": change})
 
 

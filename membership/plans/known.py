@@ -1,6 +1,6 @@
 """What guards have to know beyond the cases themselves, asked for with few queries."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -27,6 +27,9 @@ class Known:
     connections: Mapping[int, Connection]
     providers: Providers
     asked: Mapping[tuple[int | None, str], Asked]
+    awaited: Mapping[
+        tuple[int | None, str, str], int
+    ]  # {(group id, subject, verb): the change that waits for approval}
     being_deleted: Mapping[int | None, int]  # {group id: the change that asks for it}
     being_created: Mapping[tuple[int, str], int]  # {(connection id, subject): the change that asks for it}
     managers_staying: Mapping[int, int]  # {group id: managers that no open operation removes or demotes}
@@ -36,17 +39,21 @@ class Known:
     rules: Rules
 
 
-def learn(looked: Looked, rules: Rules) -> Known:
+def learn(looked: Looked, rules: Rules, *, with_waiting: bool = True) -> Known:
+    """`with_waiting`: also what changes ask for that wait for approval."""
     cases = looked.cases
     groups = sorted({case.group_id for case in cases if case.group_id is not None})
-    asked, leaving, being_deleted = _open_operations(groups)
+    creating = {case.connection_id for case in cases if case.verb == Verb.CREATE_GROUP}
+    states = ChangeState.open() | ({ChangeState.WAITING} if with_waiting else set())
+    asked, awaited, leaving, being_deleted = _open_operations(groups, states)
     losing = sorted({case.group_id for case in cases if case.is_losing and case.group_id is not None})
     return Known(
         connections=looked.connections,
         providers=looked.providers,
         asked=asked,
+        awaited=awaited,
         being_deleted=being_deleted,
-        being_created=_being_created({case.connection_id for case in cases if case.verb == Verb.CREATE_GROUP}),
+        being_created=_being_created(creating, states),
         managers_staying=_managers_staying(losing, leaving),
         gone=_departures([case.place.pk for case in cases if case.place and not case.place.is_present]),
         notes=_protections(_protected_people(cases), _protected_groups(cases)),
@@ -67,33 +74,42 @@ def _protected_groups(cases: Sequence[Case]) -> set[int]:
 
 
 def _open_operations(
-    groups: list[int],
-) -> tuple[dict[tuple[int | None, str], Asked], set[int | None], dict[int | None, int]]:
-    """What confirmed changes still ask for in these groups, the participants that they remove or demote, and the groups
-    that they delete."""
+    groups: list[int], states: Set[str]
+) -> tuple[
+    dict[tuple[int | None, str], Asked],
+    dict[tuple[int | None, str, str], int],
+    set[int | None],
+    dict[int | None, int],
+]:
+    """What confirmed changes still ask for in these groups, what those ask for that wait for approval, the participants
+    that the confirmed ones remove or demote, and the groups that they delete."""
+    awaited: dict[tuple[int | None, str, str], int] = {}
     deleting: dict[int | None, int] = {}
     asked: dict[tuple[int | None, str], Asked] = {}
     leaving: set[int | None] = set()
     for ids in chunks(groups):
         rows = Operation.objects.filter(
-            group_id__in=ids, state__in=OperationState.open(), change__state__in=ChangeState.open()
-        ).values_list("group_id", "subject", "change_id", "participant_id", "verb", "wanted")
-        for group_id, subject, change_id, participant_id, verb, wanted in rows.order_by("pk"):
+            group_id__in=ids, state__in=OperationState.open(), change__state__in=states
+        ).values_list("group_id", "subject", "change_id", "participant_id", "verb", "wanted", "change__state")
+        for group_id, subject, change_id, participant_id, verb, wanted, state in rows.order_by("pk"):
+            if state == ChangeState.WAITING:
+                awaited[(group_id, subject, verb)] = change_id
+                continue
             asked[(group_id, subject)] = Asked(change_id, verb)
             if verb == Verb.REMOVE or (verb == Verb.UPDATE and wanted.get("is_manager") is False):
                 leaving.add(participant_id)
             elif verb == Verb.DELETE_GROUP:
                 deleting[group_id] = change_id
-    return asked, leaving, deleting
+    return asked, awaited, leaving, deleting
 
 
-def _being_created(connections: set[int]) -> dict[tuple[int, str], int]:
+def _being_created(connections: set[int], states: Set[str]) -> dict[tuple[int, str], int]:
     rows = Operation.objects.filter(
         connection_id__in=connections,
         group=None,
         verb=Verb.CREATE_GROUP,
         state__in=OperationState.open(),
-        change__state__in=ChangeState.open(),
+        change__state__in=states,
     )
     columns = rows.values_list("connection_id", "subject", "change_id") if connections else ()
     return {(connection_id, subject): change_id for connection_id, subject, change_id in columns}

@@ -9,6 +9,7 @@ from membership.plans import compile, hashing, limits
 from membership.plans.cases import Case, Providers
 from membership.plans.limits import Found
 from membership.plans.stored import COLUMNS, wishes_of
+from membership.vocab import ChangeState
 
 
 def stored_hash(change: Change) -> str:
@@ -76,9 +77,12 @@ class Standing:
 
 
 def look(change: Change) -> Standing:
-    """Hold the stored plan against what would be planned now. Reads only."""
+    """Hold the stored plan against what would be planned now. Reads only.
+
+    What waits for approval itself is not stopped by others that wait, too: who is approved first, goes.
+    """
     rows = list(Operation.objects.filter(change=change).order_by("position").values(*COLUMNS, "subject", "before"))
-    now = compile.still_planned(wishes_of(rows))
+    now = compile.still_planned(wishes_of(rows), with_waiting=change.state == ChangeState.DRAFT)
     found = {_key(case, now.providers): case for case in now.kept}
     true_still = [row for row in rows if _is_true(row, found.get(_row_key(row)))]
     shown: dict[tuple[str, int | None, int | None], str] = {

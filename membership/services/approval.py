@@ -9,6 +9,7 @@ from django.utils import timezone
 from membership.audit import record
 from membership.errors import Reason
 from membership.models import Change, has_right, visible_to
+from membership.operations import asker
 from membership.services import guarding, queueing
 from membership.services.drafts import change_entry
 from membership.services.shell import audited, need_right, need_visible, refuse
@@ -35,7 +36,8 @@ def approve_change(change: Change, *, actor: "User", expected_hash: str, comment
     """Queue the plan that waits, as whoever asked for it would have. The worker sends it after commit.
 
     `expected_hash` is that of the page that was shown. Raises `NotAllowed` without the right or out of sight,
-    `ChangeRefused` when the actor asked for it, nothing waits, or the plan is another one. Where its time has run out,
+    `ChangeRefused` when the actor asked for it, whoever did may not act any more, nothing waits, or the plan is another
+    one. Where its time has run out,
     something changed underneath, or guards demand more by now, the change is stale from then on.
     """
     said = _need_second_person(change, actor, comment)
@@ -46,6 +48,8 @@ def approve_change(change: Change, *, actor: "User", expected_hash: str, comment
             queueing.need_unaltered(waiting, expected_hash)
             stale = queueing.overtaken(waiting)
         if stale is None:
+            if not asker.may(waiting):
+                refuse(Reason.ASKER_MAY_NOT, by=str(waiting.requested_by))
             guarding.need_not_forbidden(waiting)
             queueing.queue(waiting)
             _record(waiting, DecisionKind.APPROVED, actor=actor, said=said)

@@ -11,7 +11,7 @@ from django.utils import timezone
 from membership import conf
 from membership.audit import record
 from membership.errors import Reason
-from membership.models import Account, Change, ChangeConnection, Participant, Reading, visible_to
+from membership.models import Account, Change, ChangeConnection, Participant, Reading, Roster, visible_to
 from membership.plans import compile as plan_compiler
 from membership.plans.compile import Plan, Unknown
 from membership.plans.wishes import Wish
@@ -54,6 +54,15 @@ def _put_off(
         pending.put(change, wishes)
         systems = plan_compiler.systems_of(wishes)
         ChangeConnection.objects.bulk_create(note_part(change, pk, None) for pk in sorted(systems))
+    return change
+
+
+def put_off_list(roster: Roster, selection: Mapping[str, Any], *, actor: "User") -> Change:
+    """A draft of what a list from a file says, which the worker reads and compiles."""
+    with transaction.atomic():
+        change = new_draft(ChangeKind.ROSTER, selection, actor=actor)
+        pending.put_list(change, roster)
+        note_part(change, roster.connection_id, None).save()
     return change
 
 
@@ -164,12 +173,16 @@ def compile_ready() -> bool:
     return bool(done)
 
 
-def _finish_pending(change: Change, plan: Plan, unknown: Mapping[int, Unknown] | None, stored: Sequence[str]) -> None:
-    """The last transaction of a plan that the worker compiled."""
+def _finish_pending(change: Change, plan: Plan | None, stored: Sequence[str]) -> None:
+    """The last transaction of a plan that the worker compiled. None: what it was to be made from is gone."""
+    if plan is None:
+        stale = make_stale(change, now=timezone.now(), why="list_gone", actor=None)
+        record.write(Chain.PANEL, [stale] if stale else [])
+        return
     if change.kind not in (ChangeKind.REMOVAL, ChangeKind.REMOVAL_EVERYWHERE):
         change.selection = {**change.selection, **_only_group(plan)}
         change.save(update_fields=["selection"])
-    finish_draft(change, plan, unknown, actor=change.requested_by, stored=stored)
+    finish_draft(change, plan, actor=change.requested_by, stored=stored)
 
 
 _compiler = pending.Compiler(_finish_pending)

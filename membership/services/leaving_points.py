@@ -43,7 +43,11 @@ class Knowledge:
 
 
 def look(leaving: Leaving) -> Knowledge:
-    """Everything that is open, whoever may see it. A dozen queries."""
+    """Everything that is open, whoever may see it. A dozen queries.
+
+    The worker goes on meanwhile. So what was read is asked for first, where they are last: a place that a reading finds
+    during the look is not taken for read and empty.
+    """
     accounts = list(
         Account.objects.filter(person=leaving.person_id)
         .select_related("connection")
@@ -52,13 +56,10 @@ def look(leaving: Leaving) -> Knowledge:
     )
     rows = Connection.objects.exclude(state=ConnectionState.RETIRED).defer("secrets", "session")
     systems = list(rows.order_by("name"))
+    unread = [*_systems(leaving, accounts, systems), *_proposals(accounts)]
     steps = _removals(accounts, leaving.asked_at)
-    points = [
-        *_places(accounts, steps),
-        *_read_back(steps),
-        *_systems(leaving, accounts, systems),
-        *_proposals(accounts),
-    ]
+    there = list(present(accounts).defer("secrets", "group__secrets", "group__connection__secrets"))
+    points = [*_places(there, steps), *_steps(there, steps), *unread]
     return Knowledge(accounts, systems, steps, points)
 
 
@@ -83,8 +84,8 @@ def present(accounts: Sequence[Account]) -> QuerySet[Participant]:
     return there.select_related("group__connection").order_by("group__connection__name", "group__name", "pk")
 
 
-def _places(accounts: Sequence[Account], steps: Mapping[int, Operation]) -> Iterator[Point]:
-    for place in present(accounts).defer("secrets", "group__secrets", "group__connection__secrets"):
+def _places(there: Sequence[Participant], steps: Mapping[int, Operation]) -> Iterator[Point]:
+    for place in there:
         system, step = place.group.connection, steps.get(place.pk)
         about = {"group": str(place.group), "system": system.name}
         change_id = step.change_id if step else None
@@ -94,14 +95,20 @@ def _places(accounts: Sequence[Account], steps: Mapping[int, Operation]) -> Iter
             yield Point(system, Reason.LEAVER_STILL_IN, about, place.group_id, change_id)
 
 
-def _read_back(steps: Mapping[int, Operation]) -> Iterator[Point]:
-    """Groups that were left and not read completely since."""
-    for step in steps.values():
+def _steps(there: Sequence[Participant], steps: Mapping[int, Operation]) -> Iterator[Point]:
+    """Removals that had not ended when they were looked at, and groups that were left and not read completely since."""
+    said = {place.pk for place in there}
+    for participant_id, step in steps.items():
         group, at = step.group, step.settled_at
-        if step.state not in GONE or group is None or not group.is_present or at is None:
+        if participant_id in said or group is None:
             continue
-        if step.participant is not None and step.participant.is_present:
-            continue  # said above
+        if step.state in OperationState.open():
+            # It ended during the look: the next one sees when, and whether it was read back.
+            about = {"group": str(group), "system": step.connection.name}
+            yield Point(step.connection, Reason.LEAVER_UNDER_WAY, about, group.pk, step.change_id)
+            continue
+        if step.state not in GONE or not group.is_present or at is None:
+            continue
         if group.read_at is None or group.read_at <= at or group.incomplete_reason:
             about = {"group": str(group)}
             yield Point(step.connection, Reason.LEAVER_NOT_READ_BACK, about, group.pk, step.change_id)

@@ -7,28 +7,26 @@ has stored is no plan until the last transaction says so; another worker takes o
 import logging
 import threading
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 from django.db import connections, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from membership.models import Change, PendingPlan, Reading
+from membership.models import Change, PendingPlan, Reading, Roster
 from membership.plans import compile as plan_compiler
 from membership.plans import packing
 from membership.plans.compile import Plan
 from membership.plans.wishes import Wish
+from membership.services.rosters import wanted
 from membership.vocab import ChangeState, ConnectionState, ReadingState
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from membership.plans.compile import Unknown
 
 logger = logging.getLogger(__name__)
 
+Finish = Callable[[Change, Plan | None, list[str]], None]
+_LIST = "List"
+"""In place of wishes: those of a list from a file, which are read when they are compiled."""
 TAKEN_OVER_AFTER = timedelta(seconds=60)
 
 
@@ -45,6 +43,24 @@ def put(change: Change, wishes: Iterable[Wish]) -> PendingPlan:
     return row
 
 
+def put_list(change: Change, roster: Roster) -> PendingPlan:
+    """Keep that a draft asks for what a list from a file says. Inside the caller's transaction."""
+    return PendingPlan.objects.create(change=change, wishes=[[_LIST, {"roster": roster.pk}]], total=roster.rows_count)
+
+
+def _wishes(row: PendingPlan) -> list[Wish]:
+    if row.wishes and row.wishes[0][0] == _LIST:
+        asked = list(wanted.wishes(Roster.objects.get(pk=row.wishes[0][1]["roster"])))
+        row.total = len(asked)
+        PendingPlan.objects.filter(pk=row.pk).update(total=row.total)
+        return asked
+    return packing.unpack(row.wishes, row.secrets)
+
+
+def _is_gone(row: PendingPlan) -> bool:
+    return bool(row.wishes) and row.wishes[0][0] == _LIST and not wanted.is_whole(row.wishes[0][1]["roster"])
+
+
 def waits() -> QuerySet[PendingPlan]:
     """Plans that can be compiled now: nothing that they wait for is still read, and nobody is at it."""
     still_read = Reading.objects.filter(
@@ -56,11 +72,12 @@ def waits() -> QuerySet[PendingPlan]:
 
 
 def compile_one(
-    finish: "Callable[[Change, Plan, Mapping[int, Unknown] | None, list[str]], None]",
+    finish: Finish,
 ) -> bool:
     """Compile the next plan that waits, if there is one. True: there was.
 
-    `finish` stores the draft, inside a transaction: `(change, plan, what is not known, digests of stored operations)`.
+    `finish` stores the draft, inside a transaction: `(change, plan, digests of stored operations)`. Without a plan: the
+    rows of its list are gone.
     """
     row = waits().select_related("change").first()
     if row is None or not (claim := _claim(row)):
@@ -91,11 +108,10 @@ def _touch(row: PendingPlan, token: str, done: int) -> None:
 def _compile(
     row: PendingPlan,
     token: str,
-    finish: "Callable[[Change, Plan, Mapping[int, Unknown] | None, list[str]], None]",
+    finish: Finish,
 ) -> None:
-    wishes = packing.unpack(row.wishes, row.secrets)
     # Half of the way is working it out, half is storing it.
-    plan = plan_compiler.plan(wishes, tell=lambda count: _touch(row, token, count // 2))
+    plan = plan_compiler.plan(_wishes(row), tell=lambda count: _touch(row, token, count // 2))
     change = row.change
     digests: list[str] = []
     plan_compiler.forget_stored(change)
@@ -106,14 +122,17 @@ def _compile(
         locked = Change.objects.select_for_update().get(pk=change.pk)
         if locked.state != ChangeState.DRAFT or not PendingPlan.objects.filter(pk=row.pk, touched_by=token).exists():
             raise _Lost
-        finish(locked, plan, None, digests)
+        is_gone = _is_gone(row)
+        finish(locked, None if is_gone else plan, digests)
         PendingPlan.objects.filter(pk=row.pk).delete()
+    if is_gone:
+        plan_compiler.forget_stored(change)
 
 
 class Compiler:
     """The thread that compiles, one for each process; started when something waits, ended when nothing does."""
 
-    def __init__(self, finish: "Callable[[Change, Plan, Mapping[int, Unknown] | None, list[str]], None]") -> None:
+    def __init__(self, finish: Finish) -> None:
         self._finish = finish
         self._thread: threading.Thread | None = None
 

@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from django.utils import timezone
@@ -18,7 +18,7 @@ from membership.services.change_pages import steps
 from membership.services.shell import audited, need_right, need_visible, refuse
 from membership.services.step_sentences import step_text
 from membership.services.step_words import outcome
-from membership.vocab import Right
+from membership.vocab import OperationState, Right
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -47,6 +47,21 @@ COLUMNS: Sequence[exports.Column] = (
 )
 
 
+def _read_back(change: Change) -> Callable[[Operation], str]:
+    """What reading a step's stage back has shown of it; nothing for what did not go well, or was not read back."""
+    stages = list(change.stages.exclude(judged_at=None))
+
+    def found(step: Operation) -> str:
+        stage = next((each for each in stages if each.begins <= step.position < each.ends), None)
+        if stage is None or step.state not in (OperationState.CONFIRMED, OperationState.NOT_NEEDED):
+            return ""
+        if step.group_id in stage.unread_groups:
+            return _("no: the group could not be read")
+        return _("not as confirmed") if step.pk in stage.differing else _("as confirmed")
+
+    return found
+
+
 @audited
 def result_file(change: Change, *, actor: "User") -> tuple[str, str, Iterator[bytes]]:
     """Each step with its outcome in words, as CSV: `(file name, content type, its bytes)`, for a streaming response.
@@ -56,8 +71,9 @@ def result_file(change: Change, *, actor: "User") -> tuple[str, str, Iterator[by
     need_right(actor, Right.SEE)
     need_visible(change, actor)
     name = f"change-{change.pk}-results"
+    columns = (*COLUMNS, (gettext_lazy("read back"), _read_back(change)))
     return exports.export(
-        steps(change), COLUMNS, actor=actor, list_name=name, query=f"change={change.pk}", format="csv"
+        steps(change), columns, actor=actor, list_name=name, query=f"change={change.pk}", format="csv"
     )
 
 

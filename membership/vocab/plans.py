@@ -5,7 +5,8 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Verb(TextChoices):
-    """What a wish asks for. A plan does them in this order: nobody is left out longer than needed."""
+    """What a wish asks for. A plan does them in this order, one after the other in each system (docs/operations.md):
+    nobody is left out longer than needed, and nobody leaves before all who come have come."""
 
     CREATE_GROUP = "create_group", _("create group")
     RENAME_GROUP = "rename_group", _("rename group")
@@ -18,6 +19,11 @@ class Verb(TextChoices):
     def of_groups(cls) -> frozenset["Verb"]:
         """What is done to a group itself, not to somebody in it."""
         return frozenset({cls.CREATE_GROUP, cls.RENAME_GROUP, cls.DELETE_GROUP})
+
+    @property
+    def turn(self) -> int:
+        """Its place in that order."""
+        return list(Verb).index(self)
 
 
 class ChangeKind(TextChoices):

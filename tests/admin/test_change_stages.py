@@ -1,7 +1,9 @@
 """The page of a change in stages: what it says, and what can be done on it."""
 
 import pytest
+from django.utils import timezone
 
+from membership.errors import Reason
 from membership.models import Change
 from membership.vocab import ChangeState
 from tests import mirrored as m
@@ -45,6 +47,17 @@ def test_a_change_is_paused_and_goes_on_by_buttons_and_waits_on_the_first_page(a
     assert Change.objects.get(pk=change.pk).state == ChangeState.QUEUED
     client.post(f"{page}cancel_rest/")
     assert Change.objects.get(pk=change.pk).state == ChangeState.CANCELLED
+
+
+def test_a_stage_that_could_not_be_read_back_is_let_go_on_by_a_button_that_says_so(as_, operator, asked):
+    change, page = asked
+    params = {"stage": 1, "count": 1}
+    Change.objects.update(state=ChangeState.PAUSED, pause_reason=Reason.STAGE_NOT_READ, pause_params=params)
+    change.stages.filter(number=1).update(state="differs", unread=1, judged_at=timezone.now())
+    said = text(as_(operator), page)
+    assert "Go on without reading back: 3 steps" in said and "1 group could not be read" in said
+    as_(operator).post(f"{page}resume/")
+    assert Change.objects.get(pk=change.pk).released_to == 3
 
 
 @pytest.mark.parametrize("what", ["pause", "resume", "start_now", "take_back", "retry_file"])

@@ -3,7 +3,7 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from membership.models import AuditEntry, Change, Roster
+from membership.models import AuditEntry, Change, Ending, Roster
 from membership.vocab import AuditAction, Role
 from tests import mirrored as m
 from tests.services.rosters.conftest import csv_of
@@ -38,8 +38,9 @@ def test_the_preview_alone_is_made_and_told(board, tmp_path):
 
 
 def test_with_a_reason_it_is_asked_for(board, tmp_path):
-    assert "Asked for" in roster(tmp_path, "--reason", "new board")
+    assert "Asked for" in roster(tmp_path, "--reason", "new board", "--until", "2031-12-31")
     assert (Change.objects.get().state, Change.objects.get().reason) == ("queued", "new board")
+    assert Ending.objects.get().last_day.isoformat() == "2031-12-31"
 
 
 def test_columns_can_be_named_and_are_remembered(board, tmp_path):
@@ -54,6 +55,8 @@ def test_columns_can_be_named_and_are_remembered(board, tmp_path):
         ({}, "Say --reason, or --plan-only."),
         ({"more": ["--plan-only"], "group": "Board"}, "Club/Board, Office/Board|Office/Board, Club/Board"),
         ({"more": ["--plan-only", "--column", "email=Mail"]}, "E-Mail"),
+        ({"more": ["--plan-only", "--until", "soon"]}, "--until takes a day"),
+        ({"more": ["--plan-only", "--until", "2000-01-01"]}, "the end date cannot be used"),
         ({"more": ["--plan-only"], "rows": ()}, "no row that could be used"),
         ({"more": ["--plan-only"], "rows": [("x@y.example",)]}, "Not one of the 1 rows fits anybody in Office"),
     ],

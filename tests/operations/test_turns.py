@@ -1,8 +1,8 @@
 """Whose turn it is: small changes first, one person's wishes in order, opposite ones cancel out."""
 
+from datetime import timedelta
+
 import pytest
-from django.db import transaction
-from django.utils import timezone
 
 from membership.audit import verify
 from membership.errors import Reason
@@ -11,22 +11,10 @@ from membership.operations import outbox
 from membership.plans import compile as plans
 from membership.plans.wishes import Add, Remove
 from membership.vocab import AuditAction, ChangeKind, ChangeState, OperationState
-from tests.operations.conftest import ask
-from tests.steps import log_asked
+from tests.operations.conftest import ask, confirm
 from tests.world import GROUP_UID
 
 SMALL_UID = "9f0c0003-0000-4000-8000-000000000003"
-
-
-def confirm(kind, *wishes):
-    """A confirmed change of these wishes, guards applied."""
-    plan = plans.plan(wishes)
-    with transaction.atomic():
-        change = Change.objects.create(kind=kind, created_at=timezone.now(), reason="asked")
-        plans.store(change, plan)
-        outbox.claim_plan(change, expected_hash=change.plan_hash)
-        log_asked(change)
-    return change
 
 
 def add(world, row):
@@ -106,7 +94,8 @@ def test_a_removal_asked_while_the_addition_waits_cancels_it(read_world, ada, qu
     assert states(second) == [(OperationState.NOT_NEEDED, Reason.ALREADY_GONE)]
 
 
-def test_what_has_begun_is_not_cancelled_and_the_newer_wish_waits_for_it(read_world, ada, queue):
+def test_what_has_begun_is_not_cancelled_and_the_newer_wish_waits_for_it(read_world, ada, queue, monkeypatch):
+    monkeypatch.setattr(outbox, "BEHIND_ANOTHER", timedelta(seconds=0.2))
     first = remove(ada)
     queue()
     Operation.objects.filter(change=first).update(state=OperationState.RUNNING, lane_token=-1)

@@ -15,11 +15,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def vera():
-    return m.user("vera")
-
-
-@pytest.fixture
 def nord():
     return m.system("Nord", "inwendo", options={**m.OPTIONS["inwendo"], "put_body": "newer"})
 
@@ -32,11 +27,6 @@ def room(nord):
 @pytest.fixture
 def ada(nord, room):
     return m.participant(m.account("Ada", nord), room, can_write=True, is_muted=False)
-
-
-@pytest.fixture
-def office():
-    return m.system("Office", "kaiten")
 
 
 @pytest.fixture

@@ -5,12 +5,15 @@ from django.utils import timezone
 
 from membership.audit import asked
 from membership.errors import NotAllowed, Reason
-from membership.models import AuditPersonal, Change, Decision
-from membership.services import approval, changes, overview
+from membership.models import AuditPersonal, Change, Decision, Reach
+from membership.operations import outbox
+from membership.services import approval, changes, overview, staging
 from membership.services.again import recompile
+from membership.services.alteration import draft_alteration
 from membership.services.change_pages import preview
 from membership.services.drafts import expire_drafts
-from membership.vocab import AuditAction, ChangeState, Guard, GuardLevel, Role
+from membership.services.roles import give_role
+from membership.vocab import AuditAction, ChangeState, Guard, GuardLevel, OperationState, Role
 from tests import mirrored as m
 from tests.guards import asks, rule
 from tests.services.asking import assert_refused, confirm, draft, entries, gone
@@ -19,23 +22,8 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def vera():
-    return m.user("vera")
-
-
-@pytest.fixture
 def pia():
     return m.user("pia", Role.APPROVER)
-
-
-@pytest.fixture
-def olga():
-    return m.user("olga", Role.OWNER)
-
-
-@pytest.fixture
-def office():
-    return m.system("Office")
 
 
 @pytest.fixture
@@ -150,6 +138,58 @@ def test_what_nobody_decides_in_time_becomes_too_old_by_itself(waiting):
     Change.objects.update(stale_at=timezone.now())
     assert expire_drafts()
     assert state_of(waiting) == ChangeState.STALE
+
+
+LOSSES = {
+    "the right": lambda vera, club: give_role(vera, Role.VIEWER, None, actor=None),
+    "the reach": lambda vera, club: Reach.objects.create(user=vera).connections.set([club]),
+    "the log-in": lambda vera, club: type(vera).objects.filter(pk=vera.pk).update(is_active=False),
+}
+"""What somebody may lose after they have asked for a change."""
+
+
+@pytest.fixture(params=LOSSES)
+def lose(request, vera):
+    return lambda: LOSSES[request.param](vera, m.system("Club", "mudbase"))
+
+
+def test_never_what_was_asked_by_somebody_who_may_not_do_it_any_more(waiting, pia, lose):
+    lose()
+    assert_refused(Reason.ASKER_MAY_NOT, approve, waiting, pia)
+    assert state_of(waiting) == ChangeState.WAITING
+    assert reject(waiting, pia).state == ChangeState.REJECTED
+
+
+def test_what_begins_after_its_asker_lost_that_waits_until_somebody_answers_for_it(vera, olga, rows, lose):
+    change = confirm(draft(vera, *rows), vera, starts_at=timezone.now() + timezone.timedelta(hours=1))
+    lose()
+    Change.objects.update(starts_at=timezone.now())
+    assert outbox.promote(rows[0].group.connection_id)
+    paused = Change.objects.get(pk=change.pk)
+    assert (paused.state, paused.pause_reason) == (ChangeState.PAUSED, Reason.ASKER_MAY_NOT)
+    assert staging.pacing(paused).why_paused.startswith("vera, who asked for this, may not do it any more.")
+    assert entries(AuditAction.CHANGE_PAUSED).get(change_id=change.pk).outcome == Reason.ASKER_MAY_NOT
+    assert not outbox.promote(rows[0].group.connection_id)
+    assert set(change.operations.values_list("state", flat=True)) == {OperationState.PLANNED}
+    staging.resume_change(paused, actor=olga)
+    assert outbox.promote(rows[0].group.connection_id)
+    assert set(change.operations.values_list("state", flat=True)) == {OperationState.QUEUED}
+
+
+def test_what_waits_for_approval_is_asked_already_and_stops_nothing_else(waiting, vera, pia, rows):
+    again = draft(vera, *rows)
+    assert {(row.reason, row.reason_params["change"]) for row in again.left_outs.all()} == {
+        (Reason.ALREADY_ASKED, waiting.pk)
+    }
+    assert draft_alteration(m.rows(*rows), {"is_manager": True}, actor=vera, selection=m.ids(*rows)).operations_count
+    assert approve(waiting, pia).state == ChangeState.QUEUED
+
+
+def test_of_two_previews_of_the_same_the_second_is_stale_once_the_first_waits(vera, rows):
+    asks(Guard.EVERY_CHANGE)
+    first, second = draft(vera, *rows), draft(vera, *rows)
+    confirm(first, vera)
+    assert_refused(Reason.PLAN_STALE, confirm, second, vera)
 
 
 def test_a_rejection_needs_a_comment(waiting, pia):

@@ -15,21 +15,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def vera():
-    return m.user("vera")
-
-
-@pytest.fixture
-def nord():
-    return m.system("Nord", "inwendo")
-
-
-@pytest.fixture
-def club():
-    return m.system("Club", "mudbase")
-
-
-@pytest.fixture
 def room(nord):
     return m.group("Room", nord)
 
@@ -145,6 +130,10 @@ def test_a_group_that_vanished_is_one_sentence(trainers, vera, ada, room):
     room.save()
     change = bundles.draft_bundle(trainers, [ada], actor=vera)
     assert left(change) == [("Ada L.", "Room", "The group is gone, or Musterbook's account can no longer see it.")]
+    assert [step[:3] for step in does(change)] == [("add", "ada", "Chat")]
+    assert '"left_out":1' in entries(AuditAction.CHANGE_DRAFTED).get(change_id=change.pk).sealed
+    BundleItem.objects.all().delete()
+    assert_refused(Reason.NOTHING_SELECTED, bundles.draft_bundle, trainers, [ada], actor=vera)
 
 
 def test_it_is_withdrawn_from_where_people_are(trainers, vera, ada, room, nord):

@@ -13,16 +13,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def vera():
-    return m.user("vera")
-
-
-@pytest.fixture
-def office():
-    return m.system("Office", "kaiten")
-
-
-@pytest.fixture
 def chess(office):
     return m.group("Chess", office)
 

@@ -15,23 +15,8 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def vera():
-    return m.user("vera")
-
-
-@pytest.fixture
-def office():
-    return m.system("Office", "kaiten")
-
-
-@pytest.fixture
 def chess(office):
     return m.group("Chess", office)
-
-
-@pytest.fixture
-def nord():
-    return m.system("Nord", "inwendo")
 
 
 def test_a_group_is_created(vera, office):

@@ -20,21 +20,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def vera():
-    return m.user("vera")
-
-
-@pytest.fixture
-def olga():
-    return m.user("olga", Role.OWNER)
-
-
-@pytest.fixture
-def office():
-    return m.system("Office")
-
-
-@pytest.fixture
 def chess(office):
     return m.group("Chess", office, participants_count=4)
 

@@ -19,7 +19,16 @@ from membership.models import (
     Operation,
     Participant,
 )
-from membership.services import changes, connections, drafts, leaving, leaving_certificate, leaving_pages, people
+from membership.services import (
+    changes,
+    connections,
+    drafts,
+    leaving,
+    leaving_certificate,
+    leaving_pages,
+    leaving_points,
+    people,
+)
 from membership.vocab import AuditAction, ChangeKind, Role
 from tests import mirrored as m
 from tests.services.asking import confirm, entries
@@ -143,6 +152,9 @@ def scene(any_db):
         def removed(self):
             change = leaving.draft_leaving([self.person], actor=self.user)
             confirm(change, self.user)
+            return self.removed_now()
+
+        def removed_now(self):
             now = timezone.now()
             Operation.objects.update(state="confirmed", settled_at=now)
             Change.objects.update(state="done", finished_at=now)
@@ -164,6 +176,38 @@ def test_nothing_is_certified_before_every_group_and_system_was_read_back(scene)
     )  # fmt: skip
     scene.read()
     assert look(row).state == LeavingState.DONE
+
+
+def during_the_look(monkeypatch, before, happens):
+    """Something happens, once, just before a function of the look."""
+    real = getattr(leaving_points, before)
+
+    def then(*args):
+        monkeypatch.setattr(leaving_points, before, real)
+        happens()
+        return real(*args)
+
+    monkeypatch.setattr(leaving_points, before, then)
+
+
+def test_a_step_that_ends_during_the_look_is_not_certified_unread(scene, monkeypatch):
+    change = leaving.draft_leaving([scene.person], actor=scene.user)
+    confirm(change, scene.user)
+    Operation.objects.update(state="running")
+    scene.read()
+    during_the_look(monkeypatch, "present", scene.removed_now)
+    row = look(Leaving.objects.get())
+    assert row.state == LeavingState.OPEN
+    assert look(row).state == LeavingState.OPEN  # not read back since
+    scene.read()
+    assert [place["change"] for place in look(row).certificate["places"]] == [change.pk]
+
+
+def test_a_place_that_a_reading_finds_during_the_look_is_not_overlooked(scene, monkeypatch):
+    row = scene.removed()
+    scene.read()
+    during_the_look(monkeypatch, "_counts", lambda: m.participant(scene.account, m.group("New", scene.office)))
+    assert look(row).state == LeavingState.OPEN
 
 
 @pytest.mark.parametrize("what", ["unmatched", "unread", "never_read", "proposal", "back"])

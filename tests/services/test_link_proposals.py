@@ -11,16 +11,6 @@ from membership.vocab import ProposalHint, ProposalState
 from tests import mirrored as m
 
 
-@pytest.fixture
-def office():
-    return m.system("Office", "kaiten")
-
-
-@pytest.fixture
-def club():
-    return m.system("Club", "mudbase")
-
-
 def pairs(hint=None):
     rows = LinkProposal.objects.filter(hint=hint) if hint else LinkProposal.objects.all()
     return {(row.first.label, row.second.label) for row in rows}

@@ -20,21 +20,6 @@ ADA = "ada@example.org"
 
 
 @pytest.fixture
-def vera():
-    return m.user("vera")
-
-
-@pytest.fixture
-def office():
-    return m.system("Office", "kaiten")
-
-
-@pytest.fixture
-def club():
-    return m.system("Club", "mudbase")
-
-
-@pytest.fixture
 def verein():
     return m.system("Verein", "inwendo")
 

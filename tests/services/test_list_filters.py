@@ -17,11 +17,6 @@ NOW = timezone.now()
 
 
 @pytest.fixture
-def office():
-    return m.system()
-
-
-@pytest.fixture
 def chess(office):
     return m.group("Chess", office)
 

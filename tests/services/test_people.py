@@ -15,21 +15,6 @@ from tests import mirrored as m
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def vera():
-    return m.user("vera")
-
-
-@pytest.fixture
-def office():
-    return m.system("Office", "kaiten")
-
-
-@pytest.fixture
-def club():
-    return m.system("Club", "mudbase")
-
-
 def entries(action):
     return AuditEntry.objects.filter(action=action).order_by("pk")
 

@@ -16,11 +16,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def vera():
-    return m.user("vera")
-
-
-@pytest.fixture
 def change(vera):
     office = m.system("Office")
     chess = m.group("Chess", office, remote_id="9f-chess")

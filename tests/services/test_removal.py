@@ -24,16 +24,6 @@ LONG_AGO = timezone.timedelta(days=3)
 
 
 @pytest.fixture
-def vera():
-    return m.user("vera")
-
-
-@pytest.fixture
-def office():
-    return m.system("Office", "kaiten")
-
-
-@pytest.fixture
 def chess(office):
     return m.group("Chess", office)
 
@@ -141,11 +131,6 @@ def test_ids_that_are_none_are_a_forged_request(vera, ada):
 
 
 # everywhere
-
-
-@pytest.fixture
-def nord():
-    return m.system("Nord", "inwendo")
 
 
 @pytest.fixture

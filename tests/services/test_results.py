@@ -15,11 +15,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def vera():
-    return m.user("vera")
-
-
-@pytest.fixture
 def ended(vera):
     """A removal of four people: one done, one refused, one overtaken, one cancelled. Their names are hostile."""
     chess = m.group("Chess, club", m.system("Office"))

@@ -14,21 +14,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def vera():
-    return m.user("vera")
-
-
-@pytest.fixture
-def nord():
-    return m.system("Nord", "inwendo")
-
-
-@pytest.fixture
-def club():
-    return m.system("Club", "mudbase")
-
-
-@pytest.fixture
 def ada(nord, club):
     """Manager in Room, muted and silent in Hall, in Chat."""
     in_nord, in_club = m.account("Ada L.", nord), m.account("ada", club)

@@ -11,16 +11,6 @@ from tests import mirrored as m
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def vera():
-    return m.user("vera")
-
-
-@pytest.fixture
-def office():
-    return m.system()
-
-
 def change(actor, office, **fields):
     given = {"kind": ChangeKind.REMOVAL, "created_at": timezone.now(), "state": ChangeState.DONE, **fields}
     made = Change.objects.create(requested_by=actor, **given)

@@ -14,16 +14,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def vera():
-    return m.user("vera")
-
-
-@pytest.fixture
-def nord():
-    return m.system("Nord", "inwendo")
-
-
-@pytest.fixture
 def room(nord):
     return m.group("Room", nord)
 

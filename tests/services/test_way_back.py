@@ -18,16 +18,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def vera():
-    return m.user("vera")
-
-
-@pytest.fixture
-def club():
-    return m.system("Club", "mudbase")
-
-
-@pytest.fixture
 def chat(club):
     return m.group("Chat", club)
 

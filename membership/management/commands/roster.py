@@ -1,10 +1,12 @@
 """Brings a group in line with a list from a file."""
 
+import datetime as dt
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
+from django.utils.dateparse import parse_date
 
 from membership.management.base import PanelCommand, add_switch, pairs
 from membership.models import Roster, RosterMode, RowOutcome
@@ -20,7 +22,7 @@ class Command(PanelCommand):
         " only are left out: the panel asks about them. With --plan-only the preview is to be confirmed there."
     )
     usage = "manage.py roster FILE --group GROUP --mode MODE --as USER [--reason WHY | --plan-only] [...]"
-    recorded = ("group", "mode", "user", "plan_only", "number")
+    recorded = ("group", "mode", "user", "until", "plan_only", "number")
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", type=Path, help="one person a row: id, e-mail address or name")
@@ -29,6 +31,9 @@ class Command(PanelCommand):
         parser.add_argument("--as", required=True, dest="user", metavar="USER", help="log-in name at the panel")
         parser.add_argument(
             "--column", action="append", default=[], metavar="USE=HEADING", help="id, email, name, surname"
+        )
+        parser.add_argument(
+            "--until", default="", metavar="DAY", help="last day of those who are added, such as 2026-12-31"
         )
         parser.add_argument("--reason", default="", metavar="WHY", help="confirm the preview with this reason")
         parser.add_argument("--number", type=int, metavar="N", help="people in the change, where it has to be named")
@@ -46,6 +51,7 @@ class Command(PanelCommand):
                     file.name,
                     iter(lambda: opened.read(PIECE_BYTES), b""),
                     headings=pairs(options["column"], "--column"),
+                    until=_day(options["until"]),
                     actor=actor,
                 )
         except OSError as error:
@@ -64,3 +70,13 @@ class Command(PanelCommand):
         left = f", {roster.change.left_out_count} left out" if roster.change.left_out_count else ""
         self.stdout.write(f"{titles.title(roster.change)}: {roster.change.operations_count} steps{left}.")
         self.stdout.write(f"{settings.PUBLIC_URL}/membership/change/{roster.change.pk}/")
+
+
+def _day(text: str) -> dt.date | None:
+    try:
+        day = parse_date(text)
+    except ValueError:
+        day = None
+    if text and day is None:
+        raise CommandError(f"--until takes a day such as 2026-12-31, not {text!r}.")
+    return day

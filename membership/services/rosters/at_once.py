@@ -1,5 +1,6 @@
 """A list from the command line: uploaded, matched and previewed in one go, in the name of a user of the panel."""
 
+import datetime as dt
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
@@ -43,13 +44,14 @@ def preview_list(
     pieces: Iterable[bytes],
     *,
     headings: Mapping[str, str],
+    until: dt.date | None = None,
     actor: "User",
 ) -> Roster:
     """Upload, match and plan a list here and now. What only a person can confirm is left out, and named in the sheet.
 
-    `headings`: `{use: heading}`, where they are not those that are remembered for the system.
+    `headings`: `{use: heading}`, where they are not those that are remembered for the system. `until`: as `upload`.
     """
-    roster = work.work_until_it_asks(uploading.upload(group, mode, file_name, pieces, actor=actor))
+    roster = work.work_until_it_asks(uploading.upload(group, mode, file_name, pieces, until=until, actor=actor))
     if headings and roster.state in (RosterState.ASKING, RosterState.DONE):
         roster = uploading.choose_again(roster, actor=actor)
     if roster.state == RosterState.COLUMNS:

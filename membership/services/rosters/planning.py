@@ -1,21 +1,18 @@
 """A matched list becomes wishes, and those a draft like any other."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Q, QuerySet
-
+from membership import conf
 from membership.errors import ChangeRefused, Reason
-from membership.models import Change, Participant, Roster, RosterMode, RosterRow, RowOutcome
-from membership.plans.wishes import Add, Barred, Refusal, Remove, Wish
-from membership.services import drafts
+from membership.models import Change, Roster
+from membership.services import drafts, endings
+from membership.services.rosters import wanted
 from membership.services.shell import audited, need_right, need_visible, refuse
 from membership.vocab import ChangeKind, Right
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
-
-ROWS_AT_ONCE = 5000
 
 
 @audited
@@ -31,15 +28,8 @@ def draft_roster(roster: Roster, *, actor: "User") -> Change | None:
     need_visible(roster.group, actor)
     if roster.is_emptied:
         refuse(Reason.ROSTER_GONE)
-    selection = {
-        "kind": "roster",
-        "roster": roster.pk,
-        "mode": roster.mode,
-        "label": roster.file_name,
-        "group": str(roster.group),
-    }
     try:
-        return drafts.draft(ChangeKind.ROSTER, _wishes(roster), selection, actor=actor)
+        return drafts.draft(ChangeKind.ROSTER, wanted.wishes(roster), _selection(roster), actor=actor)
     except ChangeRefused as error:
         if error.reason != Reason.NOTHING_SELECTED:
             raise
@@ -47,77 +37,32 @@ def draft_roster(roster: Roster, *, actor: "User") -> Change | None:
 
 
 def again(selection: Mapping[str, Any], *, actor: "User") -> Change:
-    """The same list once more, as things are now."""
+    """The same list once more, as things are now. Of a large one, or for a large group, the worker reads the rows and
+    plans them: the draft then has no plan yet.
+
+    Raises `ChangeRefused` when the rows are deleted or are being matched anew, or nothing differs.
+    """
     roster = Roster.objects.select_related("group").filter(pk=selection["roster"]).first()
-    if roster is None:
+    if roster is None or not wanted.is_whole(roster.pk):
         refuse(Reason.ROSTER_GONE)
-    change = draft_roster(roster, actor=actor)
-    if change is None:
-        refuse(Reason.NOTHING_TO_DO)
+    need_visible(roster.group, actor)
+    if max(roster.rows_count, roster.group.participants_count) > conf.compile_in_worker_above():
+        change = drafts.put_off_list(roster, _selection(roster), actor=actor)
+    else:
+        drafted = draft_roster(roster, actor=actor)
+        if drafted is None:
+            refuse(Reason.NOTHING_TO_DO)
+        change = drafted
     Roster.objects.filter(pk=roster.pk).update(change=change)
     return change
 
 
-def certain(roster: Roster) -> QuerySet[RosterRow]:
-    """Rows of which it is known whom they mean: found, or proposed and confirmed."""
-    sure = Q(outcome=RowOutcome.FOUND) | Q(outcome=RowOutcome.PROPOSED, is_ticked=True)
-    return RosterRow.objects.filter(sure, roster=roster).order_by("line")
-
-
-def _wishes(roster: Roster) -> Iterator[Wish]:
-    if roster.mode == RosterMode.REMOVE:
-        yield from _leaving_by_list(roster)
-        return
-    yield from _joining(roster)
-    if roster.mode == RosterMode.EXACTLY:
-        yield from _leaving_others(roster)
-
-
-def _leaving_by_list(roster: Roster) -> Iterator[Wish]:
-    there = certain(roster).exclude(participant=None).values_list("participant_id", flat=True)
-    for pk in there.iterator(chunk_size=ROWS_AT_ONCE):
-        if pk is not None:
-            yield Remove(pk)
-
-
-def _joining(roster: Roster) -> Iterator[Wish]:
-    outside = certain(roster).filter(participant=None).exclude(account=None)
-    columns = outside.values_list("account_id", "account__label", "left_at", "is_ticked")
-    for account_id, label, left_at, is_ticked in columns.iterator(chunk_size=ROWS_AT_ONCE):
-        if left_at is not None and not is_ticked:
-            yield Barred(label or "", roster.group_id, Refusal(Reason.LEFT_BY_THEMSELVES, {"at": left_at.isoformat()}))
-        elif account_id is not None:
-            yield Add(account_id, roster.group_id)
-
-
-def _leaving_others(roster: Roster) -> Iterator[Wish]:
-    """Everybody in the group whom no row names; whoever an unclear row may mean, or nobody knows, stays by name."""
-    places, accounts = set(), set()
-    for named_place, named_account in certain(roster).values_list("participant_id", "account_id").iterator():
-        places.add(named_place)
-        accounts.add(named_account)
-    unclear = _unclear(roster)
-    present = Participant.objects.filter(group_id=roster.group_id, is_present=True).order_by("pk")
-    rows: Iterator[tuple[int, int | None, str]] = present.values_list("pk", "account_id", "label").iterator(
-        chunk_size=ROWS_AT_ONCE
-    )
-    for pk, account_id, label in rows:
-        if pk in places or (account_id is not None and account_id in accounts):
-            continue
-        if pk in unclear:
-            yield Barred(label, roster.group_id, Refusal(Reason.ROW_UNCLEAR))
-        elif account_id is None:
-            yield Barred(label, roster.group_id, Refusal(Reason.PLACE_UNMATCHED))
-        else:
-            yield Remove(pk)
-
-
-def _unclear(roster: Roster) -> set[int]:
-    """Places that a row without a certain meaning may mean."""
-    rows = RosterRow.objects.filter(roster=roster)
-    found: set[int] = set()
-    for may_mean in rows.filter(outcome=RowOutcome.AMBIGUOUS).values_list("may_mean", flat=True):
-        found.update(may_mean)
-    proposed = rows.filter(outcome=RowOutcome.PROPOSED, is_ticked=False).exclude(participant=None)
-    found.update(pk for pk in proposed.values_list("participant_id", flat=True) if pk is not None)
-    return found
+def _selection(roster: Roster) -> dict[str, Any]:
+    return {
+        "kind": "roster",
+        "roster": roster.pk,
+        "mode": roster.mode,
+        "label": roster.file_name,
+        "group": str(roster.group),
+        **endings.in_selection(roster.until),
+    }

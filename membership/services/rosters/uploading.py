@@ -1,5 +1,6 @@
 """What people do with lists: upload one, choose its columns, confirm proposals. The worker does the rest."""
 
+import datetime as dt
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -11,6 +12,7 @@ from membership import conf
 from membership.audit import record
 from membership.errors import BadValue, ChangeRefused, Reason
 from membership.models import Group, Roster, RosterMode, RosterPart, RosterRow, RosterState
+from membership.services import endings
 from membership.services.rosters import columns as chosen
 from membership.services.rosters import kept
 from membership.services.rosters.entries import entry
@@ -27,20 +29,34 @@ _MB = 1024 * 1024
 
 
 @audited
-def upload(group: Group, mode: str, file_name: str, pieces: Iterable[bytes], *, actor: "User") -> Roster:
+def upload(
+    group: Group,
+    mode: str,
+    file_name: str,
+    pieces: Iterable[bytes],
+    *,
+    until: dt.date | None = None,
+    actor: "User",
+) -> Roster:
     """Store an uploaded file for `group`. Nothing of it is read here: the worker does that.
 
-    Raises `BadValue` for an unknown mode, `ChangeRefused` for a file that is empty or larger than the limit; nothing is
-    kept then.
+    `until`: the last day there of those whom the list adds.
+
+    Raises `BadValue` for an unknown mode or such a day, `ChangeRefused` for a file that is empty or larger than the
+    limit; nothing is kept then.
     """
     need_right(actor, Right.ACT)
     need_visible(group, actor)
     if mode not in RosterMode.values:
         raise BadValue(Reason.BAD_VALUE, key=_("what it says"), why=", ".join(RosterMode.values))
+    endings.checked(until)
+    if until is not None and mode == RosterMode.REMOVE:
+        raise BadValue(Reason.BAD_VALUE, key=_("the end date"), why=_("by this list nobody joins"))
     roster = Roster.objects.create(
         connection_id=group.connection_id,
         group=group,
         mode=mode,
+        until=until,
         file_name=clean(file_name[-NAME_CHARS:], key=_("file"), at_most=NAME_CHARS) or _("list"),
         asked_by=actor,
         asked_at=timezone.now(),

@@ -39,12 +39,24 @@ def full(fresh_db):
     m.user("vera")
 
 
-@pytest.mark.parametrize("kind", ["csv", "xlsx"])
-def test_a_hundred_thousand_rows_against_a_hundred_thousand_people_take_little_time_and_memory(full, tmp_path, kind):
-    """Goals of the long form: 20 s, and 300 MiB for the whole process. Processor time counts, as elsewhere."""
+def test_a_hundred_thousand_rows_against_a_hundred_thousand_people_take_little_time_and_memory(full, tmp_path):
+    """Goals of the long form: 20 s, and 300 MiB for the whole process. Processor time counts, as elsewhere.
+
+    The second file meets the same people: the first one ended in a preview, and changed nobody.
+    """
     rows = [(f"Member Number {n:06}", f"Member.{n:06}@Club.example") for n in range(NEW, COUNT + NEW)]
-    path = tmp_path / f"list.{kind}"
-    path.write_bytes((csv_of if kind == "csv" else xlsx_of)(("Name", "E-Mail"), *rows))
+    for kind, file_of in (("csv", csv_of), ("xlsx", xlsx_of)):
+        path = tmp_path / f"list.{kind}"
+        path.write_bytes(file_of(("Name", "E-Mail"), *rows))
+        took = measured(path)
+        print(f"{COUNT} rows of {kind}: {took}")
+        assert took["counts"] == {"found": COUNT, "inside": COUNT - NEW, "left": 0}
+        assert took["steps"] == 2 * NEW
+        assert took["mib"] < 300
+        assert took["cpu"] < (20 if LONG else 5)
+
+
+def measured(path):
     done = subprocess.run(
         [sys.executable, "-m", "tests.services.rosters.measure", str(path)],
         cwd=ROOT,
@@ -59,9 +71,4 @@ def test_a_hundred_thousand_rows_against_a_hundred_thousand_people_take_little_t
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    took = json.loads(done.stdout.splitlines()[-1])
-    print(f"{COUNT} rows of {kind}: {took}")
-    assert took["counts"] == {"found": COUNT, "inside": COUNT - NEW, "left": 0}
-    assert took["steps"] == 2 * NEW
-    assert took["mib"] < 300
-    assert took["cpu"] < (20 if LONG else 5)
+    return json.loads(done.stdout.splitlines()[-1])

@@ -3,18 +3,24 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.test import override_settings
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from membership.errors import BadValue, ChangeRefused, NotAllowed, Reason
 from membership.models import Account, Change, Participant, Presence, Roster, RosterPart, RosterRow, RosterState
+from membership.sentences import sentence
+from membership.services import drafts, pending
 from membership.services.again import recompile
+from membership.services.change_pages import preview
 from membership.services.rosters import kept, uploading, work
 from membership.services.shell import AuditAction
 from membership.vocab import ChangeKind, PresenceCause, Role
 from tests import mirrored as m
 from tests.services.asking import assert_refused, confirm, entries
 from tests.services.rosters.conftest import csv_of, xlsx_of
+from tests.services.rosters.test_sheets import SHEET, with_member
 
 pytestmark = pytest.mark.django_db
 
@@ -214,6 +220,34 @@ def test_a_formula_without_its_value_is_refused_where_its_column_is_used_alone(d
     assert desk.columns(text, email=0).reason == Reason.ROSTER_FORMULA
 
 
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        pytest.param(csv_of(("Mail",), ("",), (" ",)), Reason.ROSTER_NO_ROW, id="no usable row"),
+        pytest.param(csv_of(("Mail",), ("x@y.example",)), Reason.ROSTER_NOBODY, id="nobody fits"),
+        pytest.param(b"Mail\r\n\x81\x8d\x8f\x90", Reason.ROSTER_ENCODING, id="encoding"),
+        pytest.param(csv_of(("Mail",), ("=A1",)), Reason.ROSTER_FORMULA, id="formula"),
+        pytest.param(
+            csv_of(("Mail",), *[(ADA,)] * 600, ("x" * 10_000_000,)), Reason.ROSTER_CELL_TOO_LONG, id="10 MB in one cell"
+        ),
+        pytest.param(
+            with_member(SHEET, "<worksheet>" + " " * 20_000_000 + "</worksheet>"), Reason.ROSTER_BOMB, id="zip bomb"
+        ),
+    ],
+)
+def test_what_cannot_be_used_is_refused_in_one_sentence_recorded_and_nothing_is_planned(desk, content, reason):
+    desk.inside("Ada", "Zoë")
+    roster = desk.upload(content, "exactly")
+    if roster.state == RosterState.COLUMNS:
+        roster = desk.columns(roster, email=0)
+    assert (roster.reason, roster.change) == (reason, None)
+    assert sentence(roster.reason, roster.reason_params).endswith(".")
+    refused = entries(AuditAction.ROSTER_REFUSED).get()
+    assert (refused.outcome, refused.actor_id, refused.group_id) == (reason, desk.actor.pk, desk.group.pk)
+    assert not Change.objects.exists()
+    assert roster.state == RosterState.COLUMNS or not RosterRow.objects.exists()
+
+
 def test_a_list_that_fits_nobody_asks_for_other_columns_and_plans_nothing(desk):
     desk.inside("Ada")
     roster = desk.columns(desk.upload(csv_of(("A", "B"), ("x", "y"), ("z", ADA)), "exactly"), id=0)
@@ -265,6 +299,49 @@ def test_a_stale_preview_is_made_anew_from_the_same_rows_as_things_are_now(desk)
     anew = recompile(roster.change, actor=desk.actor)
     assert [step.subject_label for step in anew.operations.all()] == ["Zoë Müller"]
     assert Roster.objects.get(pk=roster.pk).change == anew
+
+
+@pytest.fixture
+def large(desk, settings):
+    """A stale preview of a list that is too large to be planned while somebody waits."""
+    desk.inside("José", "Łukasz")
+    roster = desk.planned(emails(ADA, ZOE, JOSE), "exactly")
+    Change.objects.filter(pk=roster.change_id).update(state="stale")
+    settings.MUSTERBOOK = {**settings.MUSTERBOOK, "COMPILE_IN_WORKER_ABOVE": 2}
+    return roster
+
+
+def test_a_stale_preview_of_a_large_list_is_made_anew_by_the_worker_in_the_name_of_who_asked_anew(desk, large):
+    walt = m.user("walt")
+    with CaptureQueriesContext(connection) as asked:
+        anew = recompile(large.change, actor=walt)
+    assert not any("account_id" in query["sql"] and "rosterrow" in query["sql"] for query in asked)
+    assert (anew.compiled_at, anew.operations_count, anew.pending.total) == (None, 0, 3)
+    assert preview(anew, actor=walt).is_reading
+    assert pending.compile_one(drafts._finish_pending)
+    large.refresh_from_db()
+    assert desk.steps(large) == desk.steps(Roster(change=Change.objects.earliest("pk"))) and large.change == anew
+    anew.refresh_from_db()
+    assert confirm(anew, walt).requested_by == walt
+
+
+def matched_anew(roster):
+    uploading.choose_again(roster, actor=roster.asked_by)
+
+
+def half_deleted(roster):
+    roster.rows.first().delete()
+
+
+@pytest.mark.parametrize("loses", [kept.empty, half_deleted, matched_anew])
+def test_where_its_rows_go_meanwhile_nothing_is_planned_and_nobody_leaves(desk, large, loses):
+    anew = recompile(large.change, actor=desk.actor)
+    loses(large)
+    assert pending.compile_one(drafts._finish_pending)
+    anew.refresh_from_db()
+    assert (anew.state, anew.plan_hash, anew.operations.count()) == ("stale", "", 0)
+    assert entries(AuditAction.CHANGE_STALE).get(change_id=anew.pk).outcome == "list_gone"
+    assert_refused(Reason.ROSTER_GONE, recompile, anew, actor=desk.actor)
 
 
 def test_the_file_is_deleted_once_confirmed_and_everything_but_the_counts_after_some_days(desk):
