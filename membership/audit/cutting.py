@@ -59,7 +59,7 @@ def fits(anchor: anchors.Anchor) -> bool:
     )
 
 
-def cut_at(anchor: anchors.Anchor, *, chains: Sequence[str] = (), os_user: str = "") -> list[Archive]:
+def cut_at(anchor: anchors.Anchor, *, chains: Sequence[str] = ()) -> list[Archive]:
     """Take off what the anchor covers, from these chains or from all. Call it with a log that is whole.
 
     Raises `ArchiveBroken` where an archive cannot be read back, OSError where it cannot be written; nothing was cut off
@@ -74,7 +74,7 @@ def cut_at(anchor: anchors.Anchor, *, chains: Sequence[str] = (), os_user: str =
         if (not chains or chain in chains) and (first := _first(chain)) is not None and first <= seq
     ]
     if written:
-        _record(written, anchor.n, os_user, erased_before)
+        _record(written, anchor.n, erased_before)
         finish()
     return written
 
@@ -126,7 +126,7 @@ def _erased() -> int:
     return AuditEntry.objects.filter(chain=Chain.PANEL, action=AuditAction.PERSON_ERASED).count()
 
 
-def _record(written: Sequence[Archive], anchor_n: int, os_user: str, erased_before: int) -> None:
+def _record(written: Sequence[Archive], anchor_n: int, erased_before: int) -> None:
     """From here on the entries count as cut off.
 
     Raises `ArchiveBroken` where somebody was erased since the archives were begun: they may hold that person.
@@ -146,7 +146,6 @@ def _record(written: Sequence[Archive], anchor_n: int, os_user: str, erased_befo
                 "count": sum(archive.entries for archive in written),
                 "archives": {each.chain: [each.first, each.last, each.sha256] for each in written},
             },
-            personal={"os_user": os_user} if os_user else {},
         )
         record.write(Chain.PANEL, [entry])
         # After the entry, which waits for whoever is about to write another: none can come in between any more.

@@ -257,7 +257,7 @@ def _line(row: AuditEntry, part: AuditPersonal | None, context: _Context) -> Lin
         action=row.action,
         label=str(AuditAction(row.action).label) if known else row.action,
         sentence=audit_words.say(row.action, facts),
-        actor=facts["actor"],
+        actor=facts["actor"] or audit_words.at_machine(facts),
         outcome=row.outcome,
         erased=_is_erased(row, part),
         chain=row.chain,

@@ -1,7 +1,7 @@
 """What really passed at the wire, against the log: nothing is missing, and nothing is in it that was not."""
 
-import ast
 import json
+import re
 from collections import Counter
 from pathlib import Path
 from urllib.parse import quote
@@ -127,7 +127,6 @@ def test_every_action_has_a_sentence_and_a_test_that_finds_it():
     words = set()
     for path in TESTS.rglob("test_*.py"):
         if path.name != Path(__file__).name:
-            tree = ast.parse(path.read_text(encoding="utf-8"))
-            words |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-            words |= {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+            code = path.read_text(encoding="utf-8")
+            words |= {*re.findall(r"AuditAction\.(\w+)", code), *re.findall(r'"([a-z_]+\.[a-z_]+)"', code)}
     assert [action.name for action in AuditAction if not {action.name, action.value} & words] == []
