@@ -23,10 +23,11 @@ class MembershipConfig(AppConfig):
 
 def _after_migrate(using: str, **_more: Any) -> None:
     """Triggers and roles, anew: a table that was rebuilt has lost its triggers silently."""
-    from membership.audit import triggers, words
+    from membership.audit import triggers, typical, words
     from membership.services import roles
 
     if triggers.tables_exist(using):  # not after migrating back to nothing
         triggers.install(using)
         words.install(using)
+        typical.tell_planner(using)
         roles.ensure_roles(using)

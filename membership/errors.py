@@ -206,6 +206,8 @@ class Reason(StrEnum):
     LOG_NOT_WHOLE = "log_not_whole"
     NO_ANCHOR_SO_OLD = "no_anchor_so_old"
     ARCHIVE_BROKEN = "archive_broken"
+    ARCHIVE_NOT_ERASED = "archive_not_erased"
+    LOG_CUT_MEANWHILE = "log_cut_meanwhile"
     BACKUP_BROKEN = "backup_broken"
     BACKUP_WITHOUT_KEYS = "backup_without_keys"
     BACKUP_OF_ANOTHER_KIND = "backup_of_another_kind"

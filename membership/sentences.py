@@ -193,6 +193,8 @@ REASONS: dict[Reason, Any] = {
     Reason.LOG_NOT_WHOLE: _("The audit log does not hold (%(fault)s), so nothing is cut off. Find out why first."),
     Reason.NO_ANCHOR_SO_OLD: _("No signed anchor is older than %(days)s days, so there is nothing to cut off."),
     Reason.ARCHIVE_BROKEN: _("The archive could not be written and read back (%(why)s). Nothing was cut off."),
+    Reason.ARCHIVE_NOT_ERASED: _("An archive of the log could not be written anew (%(why)s). Nothing was erased."),
+    Reason.LOG_CUT_MEANWHILE: _("Old entries were cut off the log meanwhile, and nothing was erased. Approve again."),
     Reason.BACKUP_BROKEN: _("%(file)s is no backup that can be used: %(why)s."),
     Reason.BACKUP_WITHOUT_KEYS: _("%(file)s does not hold the keys; they are where .env was kept."),
     Reason.BACKUP_OF_ANOTHER_KIND: _("The backup is of %(kind)s, and DATABASE_URL names another kind of database."),

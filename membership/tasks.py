@@ -8,7 +8,7 @@ from types import FrameType
 
 from django.utils import timezone
 
-from membership.audit import words
+from membership.audit import record, words
 from membership.errors import Reason
 from membership.models import Connection, Reading
 from membership.operations import retiring
@@ -65,7 +65,8 @@ def run_worker(
     """
     limited = None if only is None else frozenset(only)
     tasks = (*HOUSEKEEPING, *beside)
-    Worker(stop or threading.Event(), until_idle=until_idle, housekeeping=tasks, only=limited).run()
+    with record.at_machine(""):  # what a worker does it does by itself, also where somebody started it
+        Worker(stop or threading.Event(), until_idle=until_idle, housekeeping=tasks, only=limited).run()
 
 
 def read_now(connections: Sequence[Connection], stop: threading.Event) -> list[Reading]:

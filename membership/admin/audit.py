@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.core.paginator import Paginator
+from django.core.paginator import Page, Paginator
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
@@ -90,25 +90,30 @@ class OfPerson(filters.Identity):
     column = "person_id"
 
     def condition(self, value: str) -> Q | None:
-        own = super().condition(value)
-        return own and own | Q(account_id__in=Account.objects.filter(person_id=int(value)).values("pk"))
+        return audit_log.about_person(int(value)) if filters.is_id(value) else None
 
 
 class NewestFirst(Paginator):
-    """Counts no more than the newest entries: what is older is found by a narrower search."""
+    """Lists no more than the newest entries, found once: what is older is found by a narrower search."""
 
     @cached_property
-    def counted(self) -> int:
-        rows: QuerySet[AuditEntry] = self.object_list  # type: ignore[assignment]
-        return rows.order_by("-pk").values("pk")[: audit_facets.BOUND + 1].count()
+    def found(self) -> audit_facets.Newest:
+        return audit_facets.newest(self.object_list)  # type: ignore[arg-type]
 
     @property
     def count(self) -> int:
-        return min(self.counted, audit_facets.BOUND)
+        return len(self.found.ids)
 
     @property
     def is_bounded(self) -> bool:
-        return self.counted > audit_facets.BOUND
+        return self.found.is_bounded
+
+    def page(self, number: int | str) -> Page:
+        number = self.validate_number(number)
+        ids = self.found.ids[(number - 1) * self.per_page : number * self.per_page]
+        rows = AuditEntry.objects.in_bulk(ids)
+        # An entry that a cut took off meanwhile is no longer there.
+        return Page([rows[pk] for pk in ids if pk in rows], number, self)
 
 
 class AuditChangeList(PanelChangeList):
@@ -119,7 +124,7 @@ class AuditChangeList(PanelChangeList):
         self.asked = getattr(request, "audit_asked", audit_query.Asked())
         self.facets = [
             (facet, [(value, self._with(request, value.term)) for value in facet.values])
-            for facet in audit_facets.facets(self.queryset).facets
+            for facet in self.paginator.found.facets
         ]
         rows: list[AuditEntry] = list(self.shown_page.object_list)
         for row, line in zip(rows, audit_log.lines(rows), strict=True):

@@ -39,6 +39,7 @@ class ErasureAdmin(PanelAdmin):
             "asked_by": pages.user_name(row.asked_by_id),
             "decided_by": pages.user_name(row.decided_by_id),
             "comes_back": erasure.comes_back(person) if person and is_open else [],
+            "archives_missing": erasure.archives_missing() if is_open or row.counts.get("archives_missing") else [],
             "counts": [(_COUNTED.get(key, key), number) for key, number in row.counts.items()],
         }
 
@@ -78,6 +79,8 @@ _COUNTED = {
     "places": gettext_lazy("places in groups"),
     "accounts": gettext_lazy("accounts that are gone over there"),
     "parts": gettext_lazy("personal parts of audit entries"),
+    "archived_parts": gettext_lazy("personal parts in archives of the audit log"),
+    "archives_missing": gettext_lazy("archives that could not be reached"),
 }
 
 

@@ -20,6 +20,7 @@ def context(request: Request, row: Person) -> dict[str, Any]:
         "may_erase": may_erase,
         "erasure": erasure.waiting(row) if may_erase else None,
         "comes_back": erasure.comes_back(row) if may_erase else [],
+        "archives_missing": erasure.archives_missing() if may_erase else [],
         "second_people": erasure.second_people(request.user) if may_erase else 0,
     }
 

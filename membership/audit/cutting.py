@@ -8,7 +8,6 @@ goes on with it.
 import base64
 import hashlib
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -21,7 +20,7 @@ from django.db.models import Min
 from django.utils import timezone
 
 from membership import conf
-from membership.audit import anchors, cuts, handing_over, record
+from membership.audit import anchors, archives, cuts, handing_over, record
 from membership.audit.triggers import ENTRIES, PERSONAL
 from membership.models import AuditCut, AuditEntry
 from membership.vocab import AuditAction, Chain
@@ -60,22 +59,24 @@ def fits(anchor: anchors.Anchor) -> bool:
     )
 
 
-def cut_at(anchor: anchors.Anchor, *, chains: Sequence[str] = (), os_user: str = "") -> list[Archive]:
+def cut_at(anchor: anchors.Anchor, *, chains: Sequence[str] = ()) -> list[Archive]:
     """Take off what the anchor covers, from these chains or from all. Call it with a log that is whole.
 
     Raises `ArchiveBroken` where an archive cannot be read back, OSError where it cannot be written; nothing was cut off
     then.
     """
     finish()
-    archives = [
+    archives.finish()
+    erased_before = _erased()
+    written = [
         _archive(chain, first, seq, mac)
         for chain, (seq, mac) in sorted(anchor.heads.items())
         if (not chains or chain in chains) and (first := _first(chain)) is not None and first <= seq
     ]
-    if archives:
-        _record(archives, anchor.n, os_user)
+    if written:
+        _record(written, anchor.n, erased_before)
         finish()
-    return archives
+    return written
 
 
 def finish() -> None:
@@ -93,7 +94,7 @@ def _first(chain: str) -> int | None:
 def _archive(chain: str, first: int, last: int, mac: str) -> Archive:
     folder = conf.archive_dir()
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{re.sub('[^a-z0-9]+', '-', chain)}-{first}-{last}.jsonl"
+    path = folder / archives.name_of(chain, first, last)
     unfinished = path.with_suffix(".jsonl.part")
     entries = AuditEntry.objects.filter(chain=chain, seq__lte=last).order_by("seq")
     lines = handing_over.lines(entries.iterator(chunk_size=AT_ONCE), query=f"archive of {chain}", rows=last - first + 1)
@@ -121,11 +122,18 @@ def _read_back(path: Path, expected: str) -> None:
         raise ArchiveBroken((done.stderr or done.stdout).strip()[:500])
 
 
-def _record(archives: Sequence[Archive], anchor_n: int, os_user: str) -> None:
-    """From here on the entries count as cut off."""
+def _erased() -> int:
+    return AuditEntry.objects.filter(chain=Chain.PANEL, action=AuditAction.PERSON_ERASED).count()
+
+
+def _record(written: Sequence[Archive], anchor_n: int, erased_before: int) -> None:
+    """From here on the entries count as cut off.
+
+    Raises `ArchiveBroken` where somebody was erased since the archives were begun: they may hold that person.
+    """
     now = timezone.now()
     with transaction.atomic():
-        for archive in archives:
+        for archive in written:
             AuditCut.objects.update_or_create(
                 chain=archive.chain, defaults={"seq": archive.last, "mac": archive.mac, "at": now}
             )
@@ -135,12 +143,16 @@ def _record(archives: Sequence[Archive], anchor_n: int, os_user: str) -> None:
             data={
                 "cuts": cuts.as_data(known),
                 "anchor": anchor_n,
-                "count": sum(archive.entries for archive in archives),
-                "archives": {each.chain: [each.first, each.last, each.sha256] for each in archives},
+                "count": sum(archive.entries for archive in written),
+                "archives": {each.chain: [each.first, each.last, each.sha256] for each in written},
             },
-            personal={"os_user": os_user} if os_user else {},
         )
         record.write(Chain.PANEL, [entry])
+        # After the entry, which waits for whoever is about to write another: none can come in between any more.
+        if _erased() != erased_before:
+            for archive in written:
+                archive.path.unlink()
+            raise ArchiveBroken("a person was erased meanwhile: cut again")
 
 
 def _delete_some(row: AuditCut) -> int:

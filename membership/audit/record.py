@@ -4,7 +4,9 @@ A batch is the real function: one query for the heads, one insert of entries, on
 """
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -30,6 +32,8 @@ _COLUMNS = (
     *(ref for _, ref in _REFS),
     *("outcome", "sealed", "mac"),
 )
+
+_at_machine: ContextVar[str] = ContextVar("at_machine", default="")
 
 # SQLite's transactions are IMMEDIATE, one writer at a time.
 _HEADS = Statement("SELECT id, chain, seq, mac FROM membership_audithead WHERE chain AMONG %s ORDER BY id FOR UPDATE")
@@ -67,6 +71,16 @@ class Entry:
     outcome: str = ""
     data: Mapping[str, Any] = field(default_factory=dict)
     personal: Mapping[str, Any] = field(default_factory=dict)
+
+
+@contextmanager
+def at_machine(os_user: str) -> Iterator[None]:
+    """What is recorded in here, by this thread, was done by that user of the operating system. Empty: by Musterbook."""
+    before = _at_machine.set(os_user)
+    try:
+        yield
+    finally:
+        _at_machine.reset(before)
 
 
 def connection_chain(connection_id: int) -> str:
@@ -211,6 +225,8 @@ def _personal(entry: Entry) -> tuple[_Part | None, str | None]:
     content = redact.fitting(dict(entry.personal))
     if entry.actor is not None:
         content["actor"] = redact.fitting(entry.actor.get_username())
+    if os_user := _at_machine.get():
+        content["os_user"] = redact.fitting(os_user)
     if not content:
         return None, None
     content, text = redact.fit(content)

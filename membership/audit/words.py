@@ -10,7 +10,7 @@ and is slow, and a system check says so.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections, router, transaction
@@ -28,8 +28,10 @@ GIN = "audit_words"
 
 SHORTEST = 3
 """Letters of a word that trigrams can find."""
-COMMON = 20_000
+COMMON = 10_000
 """From so many entries on words are common: only the newest of them are looked at, unless all are wanted."""
+WALKED = 300_000
+"""Among so many of the newest entries PostgreSQL looks for common words: its index knows no order."""
 GREATEST = 2**63 - 1
 _CHUNK = 500
 _MERGED_PAGES = 200
@@ -149,32 +151,58 @@ def _changes(cursor: Any) -> int:
 
 
 def newest(words: Sequence[str], *, low: int = 0, high: int = GREATEST) -> tuple[list[int], bool]:
-    """Ids of the newest entries that hold each of the folded `words`, and whether these are all of them.
+    """Ids of the newest entries that hold each of the folded `words`, newest first, and whether these are all of them.
 
-    `words` are at least `SHORTEST` letters long each; only entries numbered from `low` to `high` count.
+    `words` are at least `SHORTEST` letters long each; only entries numbered from `low` to `high` count. Of words that
+    are common, but were not of late, PostgreSQL gives some older entries for want of newer ones.
     """
     with connections[router.db_for_read(AuditPersonal)].cursor() as cursor:
-        if cursor.db.vendor == "sqlite":
-            found = _newest_sqlite(cursor, words, low, high)
-        else:
-            # Not in order at first: a planner that walks from the newest on walks through everything for a rare word.
-            found = _newest_postgresql(cursor, words, low, high, "")
-            if len(found) > COMMON:
-                found = _newest_postgresql(cursor, words, low, high, "ORDER BY entry_id DESC")
-    return found[:COMMON], len(found) <= COMMON
+        look = _newest_sqlite if cursor.db.vendor == "sqlite" else _newest_postgresql
+        found, is_all = look(cursor, words, low, high)
+    return sorted(found, reverse=True)[:COMMON], is_all
 
 
-def _newest_sqlite(cursor: Any, words: Sequence[str], low: int, high: int) -> list[int]:
+_Newest = tuple[Collection[int], bool]
+
+
+def _newest_sqlite(cursor: Any, words: Sequence[str], low: int, high: int) -> _Newest:
     (indexed, phrase), (newer, newer_words) = _sqlite(words)
     # Bounded below once: of two such bounds SQLite may take the wider one, and walk through everything.
     cursor.execute(f"{newer} AND +entry_id >= %s AND +entry_id <= %s", [*newer_words, low, high])
     found = [row[0] for row in cursor.fetchall()]
     bounds = [low, high, COMMON + 1]
     cursor.execute(f"{indexed} AND rowid BETWEEN %s AND %s ORDER BY rowid DESC LIMIT %s", [*phrase, *bounds])
-    return sorted([*found, *(row[0] for row in cursor.fetchall())], reverse=True)
+    found += [row[0] for row in cursor.fetchall()]
+    return found, len(found) <= COMMON
 
 
-def _newest_postgresql(cursor: Any, words: Sequence[str], low: int, high: int, order: str) -> list[int]:
+def _newest_postgresql(cursor: Any, words: Sequence[str], low: int, high: int) -> _Newest:
+    # A walk from the newest on finds common words soon, and for a rare one goes through everything.
+    recent: list[int] = []
+    if _estimated(cursor, words) > COMMON:
+        recent = _recent(cursor, words, low, high)
+        if len(recent) > COMMON // 2:
+            return recent, False
+    some = _some(cursor, words, low, high)
+    if len(some) <= COMMON:
+        return some, True
+    return {*some, *(recent or _recent(cursor, words, low, high))}, False
+
+
+def _estimated(cursor: Any, words: Sequence[str]) -> int:
+    """How many entries hold the words, as far as the planner knows."""
+    sql, patterns = _postgresql(words)
+    cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}", patterns)
+    return int(cursor.fetchone()[0][0]["Plan"]["Plan Rows"])
+
+
+def _recent(cursor: Any, words: Sequence[str], low: int, high: int) -> list[int]:
+    cursor.execute(f'SELECT max(entry_id) FROM "{PERSONAL}" WHERE entry_id <= %s', [high])  # noqa: S608 - our own name
+    walked = max(low, (cursor.fetchone()[0] or 0) - WALKED)
+    return _some(cursor, words, walked, high, "ORDER BY entry_id DESC")
+
+
+def _some(cursor: Any, words: Sequence[str], low: int, high: int, order: str = "") -> list[int]:
     sql, patterns = _postgresql(words)
     cursor.execute(f"{sql} AND entry_id BETWEEN %s AND %s {order} LIMIT %s", [*patterns, low, high, COMMON + 1])
     return [row[0] for row in cursor.fetchall()]

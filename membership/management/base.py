@@ -8,7 +8,7 @@ from django.db import DatabaseError
 
 from membership.errors import MusterbookError
 from membership.sentences import say
-from membership.services.command_line import record_command
+from membership.services.command_line import at_machine, record_command
 from membership.services.health import readiness
 
 
@@ -46,7 +46,8 @@ class PanelCommand(BaseCommand):
             if self.recorded is not None:
                 kept = {key: options[key] for key in self.recorded if options.get(key) not in (None, [], False, "")}
                 record_command(self.__module__.rpartition(".")[2], kept)
-            return super().execute(*args, **options)
+            with at_machine():
+                return super().execute(*args, **options)
         except MusterbookError as error:
             raise CommandError(say(error)) from error
         except DatabaseError as error:

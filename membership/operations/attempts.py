@@ -40,9 +40,11 @@ class Job:
     account: AccountRef | None
     values: Mapping[str, str]
     """`{slot: value}`."""
+    reads: int
+    """Readings that calls of this operation took before, which no entry tells yet."""
 
     @classmethod
-    def of(cls, operation: Operation) -> "Job":
+    def of(cls, operation: Operation, reads: int = 0) -> "Job":
         group, account = operation.group, operation.account
         given: Mapping[str, str] = operation.secrets or {}
         secrets = {f"secret:{key}": value for key, value in given.items()}
@@ -54,6 +56,7 @@ class Job:
             group=GroupRef(group.remote_id, group.remote_number) if group else None,
             account=AccountRef(account.remote_id) if account else None,
             values={**secrets, **operation.results.get("values", {})},
+            reads=reads,
         )
 
 
@@ -73,6 +76,8 @@ class Attempt:
     group: RemoteGroup | None = None
     was_there: bool = False
     """An addition was not sent, because the look before it found the person there."""
+    reads: int = 0
+    """Readings that it took: looks before the call and after it."""
 
     @property
     def next_step(self) -> NextStep | None:

@@ -18,7 +18,7 @@ from membership.models import Connection, Operation, Reading
 from membership.operations import outbox, reading, rights, trouble
 from membership.operations.lease import Lease
 from membership.operations.outbox import LaneLost
-from membership.operations.pace import Bucket, PacedDoor
+from membership.operations.pace import Bucket, PacedDoor, Reads
 from membership.operations.resolve import resolve_next
 from membership.operations.runner import Runner
 from membership.providers.errors import Misconfigured, ProviderError
@@ -89,13 +89,19 @@ class Lane(threading.Thread):
         if row.slowed_until:
             self._bucket.rest(max(0.0, (row.slowed_until - timezone.now()).total_seconds()))
         threads = min(row.concurrency, max(1, math.ceil(row.rate_per_s)))
-        ended = threading.Event()
+        ended, reads = threading.Event(), Reads()
         credentials = Credentials(row, hold=lambda: outbox.hold_lane(row.pk, self._lease.token))
         with Remote(
-            row, lambda door: PacedDoor(door, self._bucket, self._stop_event, ended), credentials=credentials
+            row, lambda door: PacedDoor(door, self._bucket, self._stop_event, ended, reads), credentials=credentials
         ) as remote:
             runner = Runner(
-                row.pk, remote.provider, self._lease, self._stop_event, threads=threads, rate_per_s=row.rate_per_s
+                row.pk,
+                remote.provider,
+                self._lease,
+                self._stop_event,
+                threads=threads,
+                rate_per_s=row.rate_per_s,
+                reads=reads,
             )
             try:
                 yield remote, runner
@@ -222,7 +228,7 @@ class Lane(threading.Thread):
             return
         self._rights_looked_at = True
         try:
-            if rights.are_lost(remote.provider):
+            if rights.are_lost(self._connection_id, remote.provider, lambda: self._bucket.taken):
                 self._pause(Misconfigured(Reason.RIGHTS_MISSING, **error.params))
         except ProviderError as failed:
             self._meet(failed, remote)

@@ -86,11 +86,25 @@ def _ahead_s(rate_per_s: float, burst: int) -> float:
     return (max(1.0, float(burst)) - 1) / rate_per_s
 
 
+class Reads(threading.local):
+    """How many readings the calling thread has begun."""
+
+    count = 0
+
+
 class PacedDoor:
     """A door that waits for the lane's limit, and never opens inside a transaction, nor after `stop` or `ended`."""
 
-    def __init__(self, door: Door, bucket: Bucket, stop: threading.Event, ended: threading.Event | None = None) -> None:
+    def __init__(
+        self,
+        door: Door,
+        bucket: Bucket,
+        stop: threading.Event,
+        ended: threading.Event | None = None,
+        reads: Reads | None = None,
+    ) -> None:
         self._door = door
+        self._reads = reads or Reads()
         self._bucket = bucket
         self._stop = stop
         self._ended = ended or threading.Event()
@@ -105,6 +119,7 @@ class PacedDoor:
 
     def read(self, call: RemoteCall, *, credentials: Mapping[str, str]) -> Reader:
         self._wait()
+        self._reads.count += 1
         reader = self._door.read(call, credentials=credentials)
         self._learn(reader.headers)
         return reader

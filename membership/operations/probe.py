@@ -30,6 +30,8 @@ class Probe:
     """What was found. `reason` is empty when the system works; `requests` were made."""
 
     requests: int
+    sign_ins: int = 0
+    """How many of the requests signed in."""
     reason: str = ""
     params: Mapping[str, Any] = field(default_factory=dict)
     findings: tuple[tuple[str, bool], ...] = ()
@@ -48,8 +50,8 @@ def probe(connection: Connection, credentials: CredentialStore | None = None) ->
         with Remote(connection, wrap=door.around, within_s=ANSWER_WITHIN_S, credentials=credentials) as remote:
             result = _check(remote)
     except ProviderError as error:
-        return Probe(door.requests, error.reason.value, dict(error.params))
-    return Probe(door.requests, findings=result.findings, own_account_id=result.own_account_id or "")
+        return Probe(door.requests, door.sign_ins, error.reason.value, dict(error.params))
+    return Probe(door.requests, door.sign_ins, findings=result.findings, own_account_id=result.own_account_id or "")
 
 
 def _check(remote: Remote) -> CheckResult:
@@ -82,7 +84,7 @@ class _Hasty:
         # A very slow limit is not waited for: the lane takes these requests from it later.
         self._bucket = Bucket(max(rate_per_s, SLOWEST_RATE_PER_S), 1)
         self._ends_at = time.monotonic() + START_WITHIN_S
-        self.requests = 0
+        self.requests = self.sign_ins = 0
 
     def around(self, door: Door) -> Door:
         self._door = door
@@ -92,6 +94,7 @@ class _Hasty:
         self, call: RemoteCall, *, credentials: Mapping[str, str], send_before: float | None = None
     ) -> RemoteAnswer:
         self._begin()
+        self.sign_ins += 1  # nothing else is ever written here
         return self._door.send(call, credentials=credentials, send_before=send_before)
 
     def read(self, call: RemoteCall, *, credentials: Mapping[str, str]) -> Reader:

@@ -25,7 +25,7 @@ from membership.providers.base import (
     RemoteParticipant,
 )
 from membership.providers.errors import NotFound, ProviderError, Refused
-from membership.vocab import AuditAction, OperationState, Verb
+from membership.vocab import AuditAction, OperationState, ReadingState, Verb
 
 
 def resolve_next(connection_id: int, provider: Provider, token: int, requests: Callable[[], int] = lambda: 0) -> bool:
@@ -45,6 +45,7 @@ def resolve_next(connection_id: int, provider: Provider, token: int, requests: C
     try:
         seen = _read(operations, provider)
     except ProviderError as error:
+        _record_failed(first, error, requests() - asked_before)
         if error.next_step not in (NextStep.STOP, NextStep.RENEW, NextStep.PAUSE):
             _look_again_later(operations, token)
         raise
@@ -161,6 +162,21 @@ def _record(operations: Sequence[Operation], seen: dict[int, Seen], token: int, 
             )
         )
     apply(steps, token, now, first=entries)
+
+
+def _record_failed(doubt: Operation, error: ProviderError, requests: int) -> None:
+    """A reading back that told nothing. What was never sent is not told of."""
+    if not requests:
+        return
+    entry = record.Entry(
+        AuditAction.READING_FINISHED,
+        connection_id=doubt.connection_id,
+        group_id=doubt.group_id,
+        outcome=ReadingState.FAILED,
+        data={"kind": "read_back", "reason": error.reason, "requests": requests},
+    )
+    with transaction.atomic():
+        record.write(record.connection_chain(doubt.connection_id), [entry])
 
 
 def _facts(there: RemoteParticipant | None) -> dict[str, Any]:

@@ -1,11 +1,13 @@
 """Sends what the outbox has claimed. One thread keeps the books, the others only send."""
 
+import dataclasses
 import math
 import queue
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from membership import crash
 from membership.errors import NextStep, Reason
@@ -13,6 +15,7 @@ from membership.models import Operation
 from membership.operations import outbox
 from membership.operations.attempts import Attempt, Job, attempt
 from membership.operations.lease import Lease
+from membership.operations.pace import Reads
 from membership.operations.senders import Pace, Senders
 from membership.operations.settle import settle
 from membership.providers.base import Provider, Verdict
@@ -63,6 +66,7 @@ class Runner:
         *,
         threads: int,
         rate_per_s: float = math.inf,
+        reads: Reads | None = None,
     ) -> None:
         self._connection_id = connection_id
         self._provider = provider
@@ -74,6 +78,7 @@ class Runner:
         self._answers: queue.SimpleQueue[tuple[Attempt, float]] = queue.SimpleQueue()
         self._running: dict[int, Operation] = {}
         self._pace = Pace(self._threads)
+        self._reads = reads or Reads()
         self._queue_at = 0.0
         self._halted = threading.Event()
 
@@ -124,17 +129,19 @@ class Runner:
         self._queue_at = time.monotonic() + QUEUE_EVERY_S
         return outbox.promote(self._connection_id)
 
-    def _start(self, operations: Sequence[Operation]) -> None:
+    def _start(self, operations: Sequence[Operation], reads: Mapping[int, int] = MappingProxyType({})) -> None:
+        """`reads`: `{operation id: readings that no entry tells yet}`."""
         for operation in operations:
             self._running[operation.pk] = operation
-            self._senders.put(Job.of(operation), goes_on=operation.calls_done > 0)
+            self._senders.put(Job.of(operation, reads.get(operation.pk, 0)), goes_on=operation.calls_done > 0)
 
     def _send(self, job: Job) -> None:
-        began = time.monotonic()
+        began, reads_before = time.monotonic(), self._reads.count
         if self._halted.is_set():
             answer = Attempt(job.operation_id, error=NotSent(Reason.NOT_STARTED))
         else:
             answer = attempt(self._provider, job, self._lease.send_before)
+        answer = dataclasses.replace(answer, reads=job.reads + self._reads.count - reads_before)
         self._halt_after(job, answer)
         self._answers.put((answer, time.monotonic() - began))
 
@@ -160,7 +167,7 @@ class Runner:
             del self._running[item.operation_id]
         if going_on:
             crash.point("calls.next")
-        self._start(going_on)
+        self._start(going_on, {item.operation_id: item.reads for item in batch})
         trouble = None
         for item in batch:
             if item.error is not None and _stops_the_lane(item.error):

@@ -1,5 +1,6 @@
 """What attempts mean for their operations: one transaction a batch of answers."""
 
+import dataclasses
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
@@ -64,6 +65,8 @@ class Step:
     there: RemoteParticipant | None = None
     """What a read-back found, when `was_read`; the row that an addition made."""
     group: RemoteGroup | None = None
+    reads: int = 0
+    """Readings that the attempt took."""
 
     @property
     def half_done(self) -> bool:
@@ -78,7 +81,9 @@ def settle(attempts: Sequence[Attempt], running: dict[int, Operation], token: in
     nothing can be recorded at all.
     """
     now = timezone.now()
-    steps = [step_after(item, running[item.operation_id], now) for item in attempts]
+    steps = [
+        dataclasses.replace(step_after(item, running[item.operation_id], now), reads=item.reads) for item in attempts
+    ]
     try:
         apply(steps, token, now)
     except (DatabaseError, AuditUnavailable, ValueError):
@@ -261,6 +266,10 @@ def _entry(step: Step) -> record.Entry:
         ACTION_FOR[step.state],
         step.operation,
         outcome=step.outcome,
-        data={"status": step.answer.get("status"), "half_done": step.half_done},
+        data={
+            "status": step.answer.get("status"),
+            "half_done": step.half_done,
+            **({"requests": step.reads} if step.reads else {}),
+        },
         personal={"answer": step.answer, "said": step.params.get("said", "")},
     )

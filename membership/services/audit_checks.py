@@ -11,7 +11,7 @@ from django.db import DatabaseError, connections, transaction
 from django.db.models import Q, Subquery
 from django.utils import timezone
 
-from membership.audit import record, verify
+from membership.audit import archives, record, verify
 from membership.errors import AuditUnavailable, Reason
 from membership.models import AuditCheck
 from membership.services.command_line import os_user
@@ -60,6 +60,7 @@ def verify_log(
     Without `check` somebody at the command line has it done.
     """
     row = check or AuditCheck(asked_by=os_user()[:150], asked_at=timezone.now())
+    archives.finish()
     report = verify.verify(progress=progress, since=since)
     with transaction.atomic():
         row.entries, row.anchors, row.ended_at = report.entries, report.anchors, timezone.now()

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.db.models import Count, QuerySet
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from membership.models import AuditEntry, Connection
 from membership.vocab import AuditAction, ReadingState
+
+Counted = Counter[Any]
 
 BOUND = 5_000
 """The newest entries that are counted; of more it is said that there are more."""
@@ -34,28 +36,30 @@ class Facet:
 
 
 @dataclass(frozen=True, slots=True)
-class Facets:
-    """`is_bounded`: only the newest `BOUND` entries were counted."""
+class Newest:
+    """The newest entries of a search. `is_bounded`: there are more than `BOUND`, which stand for all of them."""
 
-    facets: list[Facet]
-    total: int
+    ids: list[int]
     is_bounded: bool
+    facets: list[Facet]
 
 
-def facets(rows: "QuerySet[AuditEntry]") -> Facets:
-    """At most three queries. A facet with one value says nothing and is left out."""
-    newest = rows.order_by("-pk").values("pk")[: BOUND + 1]
-    found = AuditEntry.objects.filter(pk__in=newest).order_by()
-    counted = found.values_list("action", "connection_id", "actor_id", "outcome").annotate(number=Count("pk"))
-    sums: tuple[Counter[Any], ...] = (Counter(), Counter(), Counter(), Counter())
-    total = 0
-    for *values, number in counted:
-        total += number
-        for each, value in zip(sums, values, strict=True):
-            each[value] += number
-    actions, systems, actors, outcomes = sums
-    system_names = dict(Connection.objects.filter(pk__in=[pk for pk in systems if pk]).values_list("pk", "name"))
-    users = get_user_model().objects.filter(pk__in=[pk for pk in actors if pk]) if len(actors) > 1 else ()
+def newest(rows: "QuerySet[AuditEntry]") -> Newest:
+    """What a page lists and counts: `rows` are looked for once, and it takes at most two queries more.
+
+    A facet with one value says nothing and is left out.
+    """
+    columns = ("pk", "action", "connection_id", "actor_id", "outcome")
+    found = list(rows.order_by("-pk").values_list(*columns)[: BOUND + 1])
+    ids, *counted = zip(*found[:BOUND], strict=True) if found else ((), (), (), (), ())
+    return Newest(list(ids), len(found) > BOUND, _facets(*map(Counter, counted)))
+
+
+def _facets(actions: Counted, systems: Counted, actors: Counted, outcomes: Counted) -> list[Facet]:
+    system_ids = [pk for pk in systems if pk] if len(systems) > 1 else []
+    user_ids = [pk for pk in actors if pk] if len(actors) > 1 else []
+    system_names = dict(Connection.objects.filter(pk__in=system_ids).values_list("pk", "name") if system_ids else ())
+    users = get_user_model().objects.filter(pk__in=user_ids) if user_ids else ()
     user_names = {user.pk: user.get_username() for user in users}
     told = [
         Facet("action", _("What happened"), _values(actions, "action", _action)),
@@ -63,7 +67,7 @@ def facets(rows: "QuerySet[AuditEntry]") -> Facets:
         Facet("actor", _("Who"), _values(actors, "actor", lambda pk: _actor(pk, user_names), "#")),
         Facet("outcome", _("Outcome"), _values(outcomes, "outcome", _outcome)),
     ]
-    return Facets([facet for facet in told if len(facet.values) > 1], min(total, BOUND), total > BOUND)
+    return [facet for facet in told if len(facet.values) > 1]
 
 
 def _values(counts: Mapping[Any, int], term: str, label: Any, mark: str = "") -> list[Value]:

@@ -131,12 +131,18 @@ def history(row: Model, user: Viewer) -> "QuerySet[AuditEntry]":
 
 def _about(row: Model) -> Q:
     if isinstance(row, Person):
-        accounts = Account.objects.filter(person_id=row.pk).values("pk")
-        return Q(person_id=row.pk) | Q(account_id__in=accounts)
+        return about_person(row.pk)
     for model, name in _REFS:
         if isinstance(row, model):
             return Q(**{name: row.pk})
     raise TypeError(f"{type(row).__name__} has no history")
+
+
+def about_person(person_id: int) -> Q:
+    """What refers to the person, or to an account of theirs."""
+    # Ids, no subquery: with one PostgreSQL finds no way past every entry.
+    accounts = list(Account.objects.filter(person_id=person_id).values_list("pk", flat=True))
+    return Q(person_id=person_id) | Q(account_id__in=accounts)
 
 
 _REFS: tuple[tuple[type[Model], str], ...] = (
@@ -251,7 +257,7 @@ def _line(row: AuditEntry, part: AuditPersonal | None, context: _Context) -> Lin
         action=row.action,
         label=str(AuditAction(row.action).label) if known else row.action,
         sentence=audit_words.say(row.action, facts),
-        actor=facts["actor"],
+        actor=facts["actor"] or audit_words.at_machine(facts),
         outcome=row.outcome,
         erased=_is_erased(row, part),
         chain=row.chain,

@@ -4,7 +4,7 @@ Forgiving: what is no term is a word. What looks like a term and cannot be under
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -106,17 +106,16 @@ def _holding(rows: "QuerySet[AuditEntry]", asked: Asked, bounds: dict[str, int],
                 _("Words of one or two letters are looked for among the newest %(number)s entries.")
                 % {"number": f"{NEWEST:,}"}
             )
-    return rows.filter(*map(_held, short))
+    return rows.filter(_held(short)) if short else rows
 
 
 def _long(words: list[str], asked: Asked, bounds: dict[str, int], whole: bool) -> list[Q | Exists]:
     if not index.is_there():
-        return list(map(_held, words))
+        return [_held(words)]
     if whole:
         return [index.all_of(words)]
     ids, is_all = index.newest(words, **bounds)
-    others = [name for name, _value in asked.terms if name not in ("from", "to", "on")]
-    if not is_all and (others or asked.numbers):
+    if not is_all:
         said = _(
             "These words stand in more than %(number)s entries: the newest of them were looked at. Add from: and to:."
         )
@@ -124,5 +123,8 @@ def _long(words: list[str], asked: Asked, bounds: dict[str, int], whole: bool) -
     return [index.among(ids)]
 
 
-def _held(word: str) -> Exists:
-    return Exists(AuditPersonal.objects.filter(entry_id=OuterRef("pk"), text__contains=word))
+def _held(words: Iterable[str]) -> Exists:
+    parts = AuditPersonal.objects.filter(entry_id=OuterRef("pk"))
+    for word in words:
+        parts = parts.filter(text__contains=word)
+    return Exists(parts)

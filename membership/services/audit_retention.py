@@ -8,7 +8,6 @@ from django.utils import timezone
 from membership.audit import anchoring, cutting, verify
 from membership.errors import Reason
 from membership.models import AuditAnchor
-from membership.services.command_line import os_user
 from membership.services.shell import audited, refuse
 
 
@@ -30,6 +29,6 @@ def cut_log(*, days: int, chains: Sequence[str] = ()) -> list[cutting.Archive]:
     else:
         refuse(Reason.NO_ANCHOR_SO_OLD, days=days)
     try:
-        return cutting.cut_at(anchor, chains=chains, os_user=os_user())
+        return cutting.cut_at(anchor, chains=chains)
     except (cutting.ArchiveBroken, OSError) as error:
         refuse(Reason.ARCHIVE_BROKEN, why=str(error))

@@ -125,10 +125,12 @@ def _outcome(value: str, _user: Viewer | None) -> Found:
         for state, action in _ENDS.items()
         if wanted in (state, str(OperationState(state).label).casefold().replace(" ", "_"))
     ]
+    # Said aloud, for SQLite: only then does it know that its index of outcomes, which leaves out the empty, has all.
+    named = ~Q(outcome="")
     if ends:
-        return Q(action__in=ends) | Q(outcome=wanted)
+        return Q(action__in=ends) | Q(outcome=wanted) & named
     codes = [reason.value for reason in Reason if wanted in reason.value]
-    return Q(outcome__in=[wanted] if wanted in codes else [*codes, wanted, value])
+    return Q(outcome__in=[wanted] if wanted in codes else [*codes, wanted, value]) & named
 
 
 TERMS: Mapping[str, Term] = {

@@ -7,6 +7,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from membership.audit.words import GREATEST
 from membership.models import AuditEntry
 
 _CLOCKS_DIFFER = dt.timedelta(days=1)
@@ -39,7 +40,7 @@ def _no_day() -> str:
 def _since(at: dt.datetime) -> Q:
     """`at` and later. Entries are numbered as time goes by: their numbers spare looking at all of them."""
     ids = AuditEntry.objects.filter(at__gte=at - _CLOCKS_DIFFER).order_by("at").values_list("pk", flat=True)[:_NEAR]
-    return Q(at__gte=at) & Q(pk__gte=min(ids, default=0))
+    return Q(at__gte=at) & Q(pk__gte=min(ids, default=GREATEST))
 
 
 def _until(at: dt.datetime) -> Q:

@@ -96,7 +96,7 @@ SENTENCES: dict[AuditAction, Any] = {
     AuditAction.ERASURE_ASKED: _("%(actor)s asked to erase the person %(person)s%(why)s"),
     AuditAction.ERASURE_REJECTED: _("%(actor)s rejected the erasure of the person %(person)s"),
     AuditAction.PERSON_ERASED: _("%(actor)s approved the erasure of a person: %(parts)s entries lost their names"),
-    AuditAction.LOG_VERIFIED: _("The audit log was verified: %(entries)s entries, %(verdict)s"),
+    AuditAction.LOG_VERIFIED: _("%(actor)s verified the audit log: %(entries)s entries, %(verdict)s"),
     AuditAction.VERIFICATION_REQUESTED: _("%(actor)s asked to verify the audit log"),
     AuditAction.LOG_CUT: _("%(actor)s cut %(count)s old entries off the audit log into an archive"),
     AuditAction.DATABASE_RESTORED: _("%(actor)s put the database back from a backup made %(made_at)s"),
@@ -143,6 +143,7 @@ _COMMAND_LINE = frozenset(
         AuditAction.DATABASE_RESTORED,
         AuditAction.EXPORT_MADE,
         AuditAction.LOG_CUT,
+        AuditAction.LOG_VERIFIED,
         AuditAction.PASSWORD_SET,
         AuditAction.SECRETS_ROTATED,
         AuditAction.USER_CREATED,
@@ -173,10 +174,16 @@ def say(action: str, facts: Facts) -> str:
     return sentence[:1].upper() + sentence[1:]
 
 
+def at_machine(facts: Facts) -> str:
+    """Who used the command line, by the operating system's name; empty where nobody did."""
+    return gettext("%(somebody)s at the command line") % {"somebody": facts["os_user"]} if facts.get("os_user") else ""
+
+
 def _nobody(action: AuditAction, facts: Facts) -> str:
+    if facts.get("os_user"):
+        return at_machine(facts)
     if action in _COMMAND_LINE:
-        somebody = facts.get("os_user") or gettext("somebody")
-        return gettext("%(somebody)s at the command line") % {"somebody": somebody}
+        return gettext("somebody at the command line")
     return gettext("somebody who was not logged in") if action == AuditAction.REQUEST_REFUSED else "Musterbook"
 
 

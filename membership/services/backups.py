@@ -18,7 +18,6 @@ from membership.errors import BadValue, ChangeRefused, Reason
 from membership.models import AuditAnchor
 from membership.services import anchor_sinks, audit_checks, backup_file, database_copies, health
 from membership.services.backup_file import ANCHORS, DATABASE, KEYS, Manifest
-from membership.services.command_line import os_user
 from membership.vocab import AuditAction, Chain
 
 
@@ -120,7 +119,6 @@ def _record(manifest: Manifest, lost: list[anchors.Signed]) -> None:
             "sha256": manifest.sha256[DATABASE],
             "anchors_given_up": [numbers[0], numbers[-1]] if numbers else None,
         },
-        personal={"os_user": os_user()},
     )
     with transaction.atomic():
         record.write(Chain.PANEL, [entry])

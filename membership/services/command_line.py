@@ -2,6 +2,7 @@
 
 import getpass
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 from django.db import transaction
@@ -15,10 +16,15 @@ def record_command(command: str, options: Mapping[str, Any]) -> None:
     entry = record.Entry(
         AuditAction.COMMAND_RUN,
         data={"command": command},
-        personal={"os_user": os_user(), **({"options": dict(options)} if options else {})},
+        personal={"options": dict(options)} if options else {},
     )
-    with transaction.atomic():
+    with at_machine(), transaction.atomic():
         record.write(Chain.PANEL, [entry])
+
+
+def at_machine() -> AbstractContextManager[None]:
+    """Every entry of this thread that is written in here carries the name, whatever writes it."""
+    return record.at_machine(os_user())
 
 
 def os_user() -> str:

@@ -306,7 +306,7 @@ def note_test(row: Connection, seen: Probe, actor: "User | None") -> None:
 
 def tested_data(seen: Probe) -> dict[str, Any]:
     """What the audit log seals of a test."""
-    return {"requests": seen.requests, "findings": dict(seen.findings)}
+    return {"requests": seen.requests, "sign_ins": seen.sign_ins, "findings": dict(seen.findings)}
 
 
 def _params(seen: Probe) -> dict[str, Any]:

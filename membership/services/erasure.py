@@ -8,8 +8,8 @@ from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.utils import timezone
 
+from membership.audit import archives, record
 from membership.audit import erase as parts
-from membership.audit import record
 from membership.errors import NotAllowed, Reason
 from membership.models import (
     Account,
@@ -90,8 +90,27 @@ def approve(erasure: Erasure, *, actor: "User") -> Erasure:
     if erasure.asked_by_id == actor.pk:
         refuse(Reason.NEEDS_SECOND_PERSON)
     person = Person.objects.filter(pk=erasure.person_id).first()
-    # Looking through the whole log is no part of the transaction, which then is short.
+    # Looking through the whole log and its archives is no part of the transaction, which then is short.
+    cut_before = archives.cut_so_far()
     told, telling = _read_through(person)
+    rewritten = _rewrite_archives(person)
+    try:
+        row = _erase_now(erasure, told, telling, rewritten, cut_before, actor)
+    except BaseException:
+        archives.drop(rewritten)
+        raise
+    archives.put(rewritten)
+    return row
+
+
+def _erase_now(
+    erasure: Erasure,
+    told: set[int],
+    telling: set[int],
+    rewritten: list[archives.Rewritten],
+    cut_before: archives.State,
+    actor: "User",
+) -> Erasure:
     with transaction.atomic():
         row = _asked(erasure)
         person = Person.objects.select_for_update().filter(pk=row.person_id).first()
@@ -102,10 +121,19 @@ def approve(erasure: Erasure, *, actor: "User") -> Erasure:
         now = timezone.now()
         entries = _stale_drafts(found, now, actor)
         row.counts = _erase(person, found, told, telling, now)
+        missing = archives.missing()
+        row.counts |= {
+            "archived_parts": sum(each.parts for each in rewritten),
+            "archives_missing": len(missing),
+        }
         row.label, row.note = ERASED, ""
         _decide(row, ErasureState.DONE, actor, now)
-        data = {"asked_by": row.asked_by_id, **row.counts}
+        told_of = {"archives": archives.as_data(rewritten), "missing": missing}
+        data = {"asked_by": row.asked_by_id, **row.counts, **told_of}
         record.write(Chain.PANEL, [*entries, _entry(AuditAction.PERSON_ERASED, row, actor, data=data)], at=now)
+        # After the entry, which waits for whoever is about to write that something was cut off.
+        if archives.cut_so_far() != cut_before:
+            refuse(Reason.LOG_CUT_MEANWHILE)
     return row
 
 
@@ -115,6 +143,20 @@ def _read_through(person: Person | None) -> tuple[set[int], set[int]]:
         return set(), set()
     found = traces(person)
     return set(found.entries_that_tell()), {change.pk for change in found.changes_that_tell()}
+
+
+def _rewrite_archives(person: Person | None) -> list[archives.Rewritten]:
+    if person is None:
+        return []
+    try:
+        return archives.rewrite(traces(person).is_in)
+    except (OSError, ValueError) as error:
+        refuse(Reason.ARCHIVE_NOT_ERASED, why=str(error))
+
+
+def archives_missing() -> list[str]:
+    """Archives of the log that an erasure would not reach, because they are not where they were put."""
+    return archives.missing()
 
 
 def comes_back(person: Person) -> list[Account]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.utils import timezone
 
 from membership.audit import record
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 ENTRIES_AT_MOST = 20_000
+"""Of more the newest are told, and how many older ones there are: an export of the log has all of them."""
 _NOT_TOLD = frozenset({"secrets", "content_hash", "person", "account", "participant", "group", "connection", "id"})
 """Columns that are links, or tell how we store it. Of secrets only whether they are set is told."""
 
@@ -62,6 +63,7 @@ def report(person: Person, *, actor: "User") -> dict[str, Any]:
         "made_at": timezone.now(),
         "made_by": actor.get_username(),
         "hidden_accounts": hidden,
+        "older_audit_entries": max(0, _visible_entries(found, actor).count() - ENTRIES_AT_MOST),
         **told,
     }
     counts = {name: len(rows) for name, rows in told.items() if isinstance(rows, list)}
@@ -157,10 +159,13 @@ def _list_rows(found: Traces, actor: "User") -> Rows:
     ]  # fmt: skip
 
 
-def _entries(found: Traces, actor: "User") -> Rows:
+def _visible_entries(found: Traces, actor: "User") -> "QuerySet[AuditEntry]":
     """Only for whoever may read the log; the newest first."""
-    rows = visible_to(AuditEntry.objects.filter(pk__in=found.entries().values("pk")), actor).order_by("-pk")
-    newest = rows[:ENTRIES_AT_MOST]
+    return visible_to(AuditEntry.objects.filter(pk__in=found.entries().values("pk")), actor).order_by("-pk")
+
+
+def _entries(found: Traces, actor: "User") -> Rows:
+    newest = _visible_entries(found, actor)[:ENTRIES_AT_MOST]
     return [
         {"number": line.id, "at": line.at, "what": line.sentence, "by": line.actor, "system": line.system}
         for line in audit_log.lines(newest)

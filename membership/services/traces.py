@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote_plus, unquote_plus
 
@@ -47,9 +47,20 @@ class Traces:
 
     def is_told_in(self, text: str) -> bool:
         """Whether a text, also one from an address, names the person beyond mistake."""
-        folded = chains.fold(text)
-        told = (folded, chains.fold(unquote_plus(text)))
-        return any(_whole(chains.fold(name)).search(each) for name in self.unmistakable for each in told)
+        told = {chains.fold(text), chains.fold(unquote_plus(text))}
+        names = [chains.fold(name) for name in self.unmistakable]
+        return any(name in each and _whole(name).search(each) for name in names for each in told)
+
+    def is_in(self, refs: Mapping[str, int], *texts: str) -> bool:
+        """Whether an entry with these references and texts is about the person, or tells of them: as the two below."""
+        refers = (
+            refs.get("person") == self.person_id
+            or refs.get("account") in self.accounts
+            or refs.get("participant") in self.participants
+            or refs.get("operation") in self.operations
+            or refs.get("change") in self.changes
+        )
+        return refers or any(map(self.is_told_in, texts))
 
     # rows
 

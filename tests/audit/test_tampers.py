@@ -261,7 +261,6 @@ def test_since_an_anchor_only_what_came_after_is_read_and_what_it_names_must_be_
 
 def test_two_processes_find_the_same_as_one(fresh_db, tamperer, monkeypatch):
     monkeypatch.setattr("membership.audit.parts.SIZE", 2)
-    assert verify.verify(processes=2).is_whole
     tamperer.delete(3)
     tamperer.run(f"UPDATE {ENTRIES} SET outcome = 'x' WHERE chain = 'panel'")
     alone, together = verify.verify(processes=1), verify.verify(processes=2)

@@ -106,6 +106,15 @@ def test_an_index_that_lost_its_trigger_is_made_anew(write):
     assert len(found("ada")) == 1
 
 
+def test_sqlites_planner_has_figures_for_each_index_of_the_log(db):
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT name FROM pragma_index_list('membership_auditentry') ORDER BY 1")
+            indexes = cursor.fetchall()
+            cursor.execute("SELECT idx FROM sqlite_stat1 WHERE tbl = 'membership_auditentry' ORDER BY 1")
+            assert cursor.fetchall() == indexes
+
+
 def test_a_missing_index_is_told_by_the_checks(db, monkeypatch, capsys):
     monkeypatch.setattr(words, "is_there", lambda *_: False)
     call_command("check", databases=["default"])

@@ -13,8 +13,9 @@ from django.db import connection, connections, transaction
 from django.utils import timezone
 
 from membership.audit import anchor_file, anchoring, record, triggers, verify
-from membership.models import AuditAnchor, AuditEntry, Person, WorkerBeat
+from membership.models import AuditAnchor, AuditEntry, AuditPersonal, Person, WorkerBeat
 from membership.services import anchor_sinks, backups
+from membership.services.command_line import os_user
 from membership.vocab import AuditAction
 from tests.audit.conftest import anchored  # noqa: F401 - a fixture
 
@@ -85,6 +86,7 @@ def test_what_is_put_back_is_verified_and_says_what_was_given_up(backup, anchore
     assert triggers.missing() == []
     entry = AuditEntry.objects.get(action="database.restored")
     assert json.loads(entry.sealed)["data"]["anchors_given_up"] == [2, 2]
+    assert json.loads(AuditPersonal.objects.get(pk=entry.pk).data) == {"os_user": os_user()}
     report = verify.verify()
     assert report.is_whole, report.faults
     assert "Anchors 2 to 2 hold for a state that was given up" in report.notes[0]

@@ -123,9 +123,9 @@ def test_no_line_breaks_it(told, auditor, line):
 
 
 def test_facets_count_what_was_found(told, auditor):
-    counted = audit_facets.facets(audit_log.entries(auditor))
+    counted = audit_facets.newest(audit_log.entries(auditor))
     said = {facet.name: {value.label: value.count for value in facet.values} for facet in counted.facets}
-    assert counted.total == 4
+    assert len(counted.ids) == 4
     assert said["action"] == {"confirmed": 1, "person protected": 1, "refused": 1, "requested": 1}
     assert said["system"] == {"Club app": 1, "Office": 1}
     assert said["actor"] == {"operator": 2, "Musterbook": 2}
@@ -137,8 +137,8 @@ def test_facets_count_what_was_found(told, auditor):
 
 def test_counting_is_bounded(told, auditor, monkeypatch):
     monkeypatch.setattr(audit_facets, "BOUND", 2)
-    counted = audit_facets.facets(audit_log.entries(auditor))
-    assert (counted.total, counted.is_bounded) == (2, True)
+    counted = audit_facets.newest(audit_log.entries(auditor))
+    assert (len(counted.ids), counted.is_bounded) == (2, True)
 
 
 def test_a_term_takes_the_place_of_one_of_its_kind():

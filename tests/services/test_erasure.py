@@ -237,6 +237,16 @@ def test_the_report_tells_everything_and_that_it_was_made(world, zoe, owners, op
         person_report.report(zoe, actor=operator)
 
 
+def test_a_report_that_does_not_list_all_entries_says_so(world, zoe, owners, client, monkeypatch):
+    assert person_report.report(zoe, actor=owners[0])["older_audit_entries"] == 0
+    monkeypatch.setattr(person_report, "ENTRIES_AT_MOST", 3)
+    told = person_report.report(zoe, actor=owners[0])
+    assert (len(told["audit_entries"]), told["older_audit_entries"] > 3) == (3, True)
+    client.force_login(owners[0])
+    page = client.post(f"/membership/person/{zoe.pk}/report/", {"as": "page"}).content.decode()
+    assert f"Search the audit log for person:{zoe.pk}" in page
+
+
 def test_the_report_is_downloaded_and_printed(world, zoe, owners, client):
     client.force_login(owners[0])
     file = client.post(f"/membership/person/{zoe.pk}/report/", {"as": "json"})

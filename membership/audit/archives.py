@@ -1,0 +1,154 @@
+"""The archives of the retention cut, and how an erased person leaves them.
+
+An archive is written anew without the personal parts in question. What is sealed stays to the letter, so it verifies
+as before; its new digest stands in the sealed entry of the erasure. First the new files are written, then that entry
+is committed, then they take the old ones' places. Where it breaks off in between, `finish` goes on with it.
+"""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from membership import conf
+from membership.audit.chain import canonical
+from membership.models import AuditCut, AuditEntry
+from membership.vocab import AuditAction, Chain
+
+_NEW = ".new"
+_NO_PART = {"salt": None, "data": None, "text": None}
+
+Concerns = Callable[[Mapping[str, int], str, str], bool]
+"""Whether an entry with these references, and this data and text of its personal part, is to lose that part."""
+State = list[tuple[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rewritten:
+    """A new file that waits to take the place of the archive `path`. `parts`: how many personal parts it lacks."""
+
+    path: Path
+    sha256: str
+    parts: int
+
+
+def name_of(chain: str, first: int, last: int) -> str:
+    """The file that the entries `first` to `last` of a chain are put into."""
+    return f"{re.sub('[^a-z0-9]+', '-', chain)}-{first}-{last}.jsonl"
+
+
+def missing() -> list[str]:
+    """Archives that the log knows, and that are not in the folder: somebody took them elsewhere, or deleted them."""
+    return sorted(name for name in _known() if not (conf.archive_dir() / name).is_file())
+
+
+def _known() -> Iterator[str]:
+    cuts = AuditEntry.objects.filter(chain=Chain.PANEL, action=AuditAction.LOG_CUT)
+    for sealed in cuts.values_list("sealed", flat=True):
+        for chain, (first, last, _digest) in json.loads(sealed)["data"].get("archives", {}).items():
+            yield name_of(chain, first, last)
+
+
+def cut_so_far() -> State:
+    """Changes when something is cut off: then a look through the archives was not through all of them."""
+    return list(AuditCut.objects.order_by("chain").values_list("chain", "seq"))
+
+
+def rewrite(concerns: Concerns) -> list[Rewritten]:
+    """Write each archive that holds such parts anew, beside itself: see `put`, or else `drop`.
+
+    Raises OSError where that cannot be done, ValueError where a file is no archive. No archive was touched then.
+    """
+    finish()
+    for broken_off in conf.archive_dir().glob("*.part"):
+        broken_off.unlink()
+    done: list[Rewritten] = []
+    try:
+        for path in sorted(conf.archive_dir().glob("*.jsonl")):
+            places = set(_places(path, concerns))
+            if places:
+                done.append(Rewritten(path, _write_without(path, places), len(places)))
+    except BaseException:
+        drop(done)
+        raise
+    return done
+
+
+def put(rewritten: Sequence[Rewritten]) -> None:
+    """The entry that names their digests is committed: they take the places of the old ones."""
+    for each in rewritten:
+        _new(each.path).replace(each.path)
+
+
+def drop(rewritten: Sequence[Rewritten]) -> None:
+    for each in rewritten:
+        _new(each.path).unlink(missing_ok=True)
+
+
+def finish() -> None:
+    """What an erasure left beside the archives goes to its place, if that erasure took place; else it goes."""
+    for new in conf.archive_dir().glob(f"*{_NEW}"):
+        path = new.with_suffix("")
+        if _digest(new) in _erased_digests(path.name):
+            new.replace(path)
+        else:
+            new.unlink()
+
+
+def as_data(rewritten: Iterable[Rewritten]) -> dict[str, list[Any]]:
+    """As the entry of the erasure has them: `{file: [digest, parts that it lacks now]}`."""
+    return {each.path.name: [each.sha256, each.parts] for each in rewritten}
+
+
+def _new(path: Path) -> Path:
+    return Path(f"{path}{_NEW}")
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _erased_digests(name: str) -> set[str]:
+    rows = AuditEntry.objects.filter(chain=Chain.PANEL, action=AuditAction.PERSON_ERASED)
+    archives = (json.loads(sealed)["data"].get("archives", {}) for sealed in rows.values_list("sealed", flat=True))
+    return {each[name][0] for each in archives if name in each}
+
+
+def _lines(path: Path) -> Iterator[str]:
+    with path.open(encoding="utf-8", newline="\n") as file:
+        yield from file
+
+
+def _places(path: Path, concerns: Concerns) -> Iterator[int]:
+    """Which lines are to lose their personal part."""
+    for place, text in enumerate(_lines(path)):
+        line = json.loads(text)
+        if line.get("salt") is not None:
+            refs: Mapping[str, int] = json.loads(line["sealed"])["refs"]
+            if concerns(refs, line["data"], line["text"]):
+                yield place
+
+
+def _write_without(path: Path, places: Container[int]) -> str:
+    """The archive without the personal parts at `places`, beside it; returns its digest."""
+    digest = hashlib.sha256()
+    handle = os.open(_new(path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        for place, text in enumerate(_lines(path)):
+            if place in places:
+                data = f"{canonical(json.loads(text) | _NO_PART)}\n".encode()
+            elif text.startswith('{"end":'):
+                end = json.loads(text)["end"] | {"sha256": digest.hexdigest()}
+                data = f"{canonical({'end': end})}\n".encode()
+            else:
+                data = text.encode()
+            digest.update(data)
+            file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    return digest.hexdigest()

@@ -1,0 +1,135 @@
+"""A person who is erased leaves the archives, too; these verify as before."""
+
+import json
+
+import pytest
+from django.utils import timezone
+
+from membership import conf
+from membership.audit import anchoring, archives, cutting, verify
+from membership.errors import ChangeRefused, Reason
+from membership.models import AuditEntry, AuditPersonal, Erasure, Person
+from membership.services import anchor_sinks, erasure
+from membership.services.audit_retention import cut_log
+from membership.vocab import AuditAction, ErasureState, Role
+from tests.audit.test_handing_over import SEAL_KEY, bare, stranger  # noqa: F401 - fixtures
+
+CHAIN = "connection:7"
+ADA = "Ada Lovelace"
+
+
+@pytest.fixture
+def owners(owner, make_user):
+    return owner, make_user("second", Role.OWNER)
+
+
+@pytest.fixture
+def ada(write, anchored):
+    """In the archive of a chain by her number, by her name in a text, and beside somebody of another name."""
+    ada = Person.objects.create(name=ADA)
+    write(CHAIN, "A. L.", person_id=ada.pk)
+    write(CHAIN, "Bob", ADA, "Ada Lovelacey")
+    anchoring.make()
+    anchor_sinks.send()
+    cut_log(days=0)
+    return ada
+
+
+def archive():
+    return conf.archive_dir() / "connection-7-1-4.jsonl"
+
+
+def people():
+    lines = map(json.loads, archive().read_text().splitlines())
+    return [line["data"] and json.loads(line["data"])["person"] for line in lines if "sealed" in line]
+
+
+def approved(ada, owners):
+    return erasure.approve(erasure.ask(ada, actor=owners[0]), actor=owners[1])
+
+
+def entry():
+    return json.loads(AuditEntry.objects.get(action=AuditAction.PERSON_ERASED).sealed)["data"]
+
+
+def test_an_erasure_reaches_the_archives_and_they_verify(ada, owners, stranger, anchored):  # noqa: F811
+    assert people() == ["A. L.", "Bob", ADA, "Ada Lovelacey"]
+    before = archive().read_bytes()
+    done = approved(ada, owners)
+    assert people() == [None, "Bob", None, "Ada Lovelacey"]
+    assert (done.counts["archived_parts"], done.counts["archives_missing"]) == (2, 0)
+    good, said = stranger(archive().read_bytes(), "--seal-key", SEAL_KEY, "--anchors", anchored.file)
+    assert good, said
+    assert "connection:7: 1 to 4" in said
+    assert entry()["archives"] == {archive().name: [archives._digest(archive()), 2]}
+    assert oct(archive().stat().st_mode)[-3:] == "600"
+    assert sorted(path.name for path in conf.archive_dir().iterdir()) == ["connection-7-1-4.jsonl"]
+    assert verify.verify().is_whole
+    sealed = [json.loads(line).get("sealed") for line in before.splitlines()]
+    assert sealed == [json.loads(line).get("sealed") for line in archive().read_bytes().splitlines()]
+
+
+def test_an_erasure_that_is_refused_leaves_the_archives_as_they_are(ada, owners, monkeypatch):
+    before = archive().read_bytes()
+    asked = erasure.ask(ada, actor=owners[0])
+
+    def cut_meanwhile(*_args):
+        yield []
+        while True:
+            yield [("panel", 1)]
+
+    states = cut_meanwhile()
+    monkeypatch.setattr(archives, "cut_so_far", lambda: next(states))
+    with pytest.raises(ChangeRefused) as refused:
+        erasure.approve(asked, actor=owners[1])
+    assert refused.value.reason == Reason.LOG_CUT_MEANWHILE
+    assert (archive().read_bytes(), len(list(conf.archive_dir().iterdir()))) == (before, 1)
+    assert Erasure.objects.get().state == ErasureState.ASKED
+    archive().with_suffix("").with_suffix(".jsonl").write_text("{")
+    with pytest.raises(ChangeRefused) as refused:
+        erasure.approve(asked, actor=owners[1])
+    assert refused.value.reason == Reason.ARCHIVE_NOT_ERASED
+    assert Person.objects.filter(pk=ada.pk).exists()
+
+
+def test_where_it_breaks_off_the_next_one_goes_on(ada, owners, monkeypatch):
+    monkeypatch.setattr(archives, "put", lambda _rewritten: None)  # killed right after the commit
+    approved(ada, owners)
+    new = archive().with_name(f"{archive().name}.new")
+    assert (new.exists(), ADA in archive().read_text()) == (True, True)
+    archives.finish()
+    assert (new.exists(), people()) == (False, [None, "Bob", None, "Ada Lovelacey"])
+    new.write_text("of an erasure that never was")
+    archives.finish()
+    assert (new.exists(), people()[1]) == (False, "Bob")
+
+
+def test_archives_that_are_elsewhere_are_named_before_and_in_the_log(ada, owners, client):
+    asked = erasure.ask(ada, actor=owners[0])
+    archive().rename(archive().parent.parent / archive().name)
+    client.force_login(owners[1])
+    page = client.get(f"/membership/erasure/{asked.pk}/").content.decode()
+    assert archive().name in page
+    done = erasure.approve(asked, actor=owners[1])
+    assert (done.counts["archived_parts"], done.counts["archives_missing"]) == (0, 1)
+    assert (entry()["archives"], entry()["missing"]) == ({}, [archive().name])
+
+
+def test_an_archive_made_while_somebody_is_erased_is_not_kept(write, anchored, owners, monkeypatch):
+    ada = Person.objects.create(name=ADA)
+    write(CHAIN, ADA)
+    anchoring.make(now=timezone.now())
+    written = cutting._archive
+
+    def and_then_she_is_erased(*args):
+        made = written(*args)
+        if Person.objects.exists():
+            approved(ada, owners)
+        return made
+
+    monkeypatch.setattr(cutting, "_archive", and_then_she_is_erased)
+    with pytest.raises(ChangeRefused):
+        cut_log(days=0)
+    assert list(conf.archive_dir().iterdir()) == []
+    assert AuditEntry.objects.filter(chain=CHAIN).exists()
+    assert not AuditPersonal.objects.filter(data__contains=ADA).exists()
