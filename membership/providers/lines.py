@@ -124,7 +124,9 @@ class Lines:
 
 
 def _tls(ca_file: str) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=ca_file)
+    # Certificate and name are verified by this protocol. Not `create_default_context`: it heeds SSLKEYLOGFILE.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(ca_file)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.hostname_checks_common_name = False
     context.set_alpn_protocols(["http/1.1"])

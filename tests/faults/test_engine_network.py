@@ -114,7 +114,7 @@ def in_a_hurry(monkeypatch):
     monkeypatch.setattr(pauses, "SHORTEST_S", 0.01)
     monkeypatch.setattr(judging, "DEFAULT_PAUSE_S", 0.01)
     # Each cell meets its own fault: that one halts the others is the matter of test_engine_stops.py.
-    monkeypatch.setattr(runner.Runner, "_halt_after", lambda _self, _answer: None)
+    monkeypatch.setattr(runner.Runner, "_halt_after", lambda _self, _job, _answer: None)
 
 
 @pytest.fixture
