@@ -14,9 +14,6 @@ AHEAD_AT_MOST_S = 1.0
 AHEAD_AT_MOST = 256
 """Intents that no thread has begun: so many more doubts does a killed worker leave, for one reading a group."""
 
-AHEAD_AT_FIRST = 2
-"""Calls a thread, while nothing is known of how long they take: till they are through, the books are round once."""
-
 
 class Senders:
     """Threads that call `send` with one job after another. Started when there is work for them."""
@@ -83,8 +80,8 @@ class Pace:
     @property
     def ahead(self) -> int:
         """How many calls the threads will begin until the books are round twice; at most what a second starts."""
-        if not self._call_s or not self._round_s:
-            return min(AHEAD_AT_MOST, AHEAD_AT_FIRST * self._threads)
+        if not self._call_s:
+            return 0  # till something was answered: it may be a no to everything
         return min(AHEAD_AT_MOST, int(self._threads / self._call_s * min(AHEAD_AT_MOST_S, 2 * self._round_s)))
 
 

@@ -80,9 +80,8 @@ def a_pace(*, call_s, round_s, threads=8):
     return pace
 
 
-def test_before_the_first_answer_two_calls_a_thread_run_ahead():
-    assert Pace(8, Clock()).ahead == 16
-    assert Pace(1000, Clock()).ahead == AHEAD_AT_MOST
+def test_before_the_first_answer_nothing_runs_ahead():
+    assert Pace(8, Clock()).ahead == 0
 
 
 def test_intents_run_ahead_by_what_starts_while_the_books_go_round_twice():
