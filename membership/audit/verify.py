@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from django.db.models import Max
+from django.db.models import Exists, Max, OuterRef
 from django.utils.translation import gettext as _
 
 from membership import conf
@@ -244,7 +244,8 @@ def fault_of(entry: AuditEntry) -> str:
 
 
 def _lone_personal_parts() -> list[Fault]:
-    lone = AuditPersonal.objects.exclude(pk__in=AuditEntry.objects.values("pk")).order_by("pk")
+    # No NOT IN: PostgreSQL goes through all entries anew for each part, once they do not fit into its memory.
+    lone = AuditPersonal.objects.filter(~Exists(AuditEntry.objects.filter(pk=OuterRef("pk")))).order_by("pk")
     return [
         Fault("", None, None, _("A personal part belongs to entry %(id)d, which does not exist.") % {"id": pk})
         for pk in lone.values_list("pk", flat=True)[:100]
