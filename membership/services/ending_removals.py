@@ -63,7 +63,8 @@ def close_over() -> int:
     """Close the end dates of people who are gone, never came, or whose removal somebody threw away or rejected."""
     there = Participant.objects.filter(group=OuterRef("group"), account=OuterRef("account"), is_present=True)
     failed = (OperationState.REFUSED, OperationState.OVERTAKEN, OperationState.CANCELLED, OperationState.NOT_NEEDED)
-    has_come = Q(operation=None) | Q(operation__state=OperationState.CONFIRMED)
+    # Where the addition's row was not told, the mirror does not know yet that they are there.
+    has_come = Q(operation=None) | Q(operation__state=OperationState.CONFIRMED, operation__participant__isnull=False)
     thrown_away = Q(removal__state__in=(ChangeState.CANCELLED, ChangeState.REJECTED), removal__confirmed_at=None)
     over = Q(operation__state__in=failed) | has_come & ~Exists(there) | thrown_away
     rows = endings.live().filter(over | Q(connection__state=ConnectionState.RETIRED))
@@ -148,6 +149,8 @@ def _holds(ending: Ending, stretch: Presence | None) -> bool:
         return stretch is not None
     if ending.operation_id is None:
         return False
+    if ending.operation is not None and ending.operation.participant_id is None:
+        return True  # which row the addition made was not told: a reading found it later
     settled_at = ending.operation.settled_at if ending.operation else None
     return stretch.began_operation_id == ending.operation_id or (settled_at is not None and stretch.since <= settled_at)
 

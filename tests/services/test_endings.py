@@ -119,6 +119,23 @@ def test_an_addition_that_did_not_go_through_leaves_no_end_date(world, vera, tod
     assert states() == [EndingState.CLOSED, EndingState.OPEN]  # another try keeps the end date
 
 
+def test_an_end_date_waits_for_a_row_that_the_answer_did_not_tell(world, vera, today):
+    kaiten = world.sandbox.kaiten
+    kaiten.faults.add(Fault("empty", method="POST", path_contains="/users", times=1))
+    kaiten.faults.add(Fault("status", method="GET", path_contains=f"groups/{GROUP_UID}/users", status=500, times=1))
+    zoe = world.account(ZOE, world.kaiten)
+    confirm(draft_addition(accounts=[zoe], groups=[world.group(OFFICE)], until=today, actor=vera), vera)
+    work_in_a_hurry()
+    assert is_there() and Ending.objects.get().operation.participant is None
+    row = Participant.objects.filter(pk=there(ZOE, OFFICE).pk)
+    row.update(is_present=False)  # as until the reading that found it
+    assert ending_removals.close_over() == 0
+    row.update(is_present=True)
+    the_day_is_over()
+    ending_removals.act_on_due()
+    assert [step.subject_label for change in removals() for step in change.operations.all()] == [ZOE]
+
+
 def test_who_is_there_already_gets_no_end_date_by_an_addition(world, vera, today):
     ada = world.account(ADA, world.kaiten)
     zoe = world.account(ZOE, world.kaiten)
