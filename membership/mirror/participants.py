@@ -77,9 +77,10 @@ class ParticipantListing(Listing[RemoteParticipant]):
         # Where rows do not say whose they are, the link that a sweep found stays.
         ids = self._upsert([item for item in free if item.account_id is not None], kept=())
         ids |= self._upsert([item for item in free if item.account_id is None], kept=("account_id",))
-        self._begin([item for item in free if item.is_new], ids)
+        ours = self._added(free)
+        self._begin([item for item in free if item.is_new], ids, ours)
         if not self.first:
-            self._note_drift(free, ids, before)
+            self._note_drift([item for item in free if item.account_id not in ours], ids, before)
         tally = tally_of(free)
         change_count(self.group.pk, tally.added)
         return tally
@@ -109,10 +110,23 @@ class ParticipantListing(Listing[RemoteParticipant]):
         )
         return {str(remote_id): int(pk) for remote_id, pk in written}
 
-    def _begin(self, items: Sequence[Pending[RemoteParticipant]], ids: Mapping[str, int]) -> None:
+    def _added(self, items: Sequence[Pending[RemoteParticipant]]) -> Mapping[int | None, int]:
+        """`{account id: operation id}` of the new ones whom an operation of ours added."""
+        new = [item.account_id for item in items if item.is_new]
+        if not new or self.group.read_at is None:
+            return {}
+        return shield.added(self.group.pk, new, since=self.group.read_at)
+
+    def _begin(
+        self, items: Sequence[Pending[RemoteParticipant]], ids: Mapping[str, int], ours: Mapping[int | None, int]
+    ) -> None:
+        returning = [item.known.pk for item in items if item.known]
+        by_us = {ids[item.remote.remote_id]: ours[item.account_id] for item in items if item.account_id in ours}
+        if by_us:
+            presence.begin_by_operations(by_us, returning=returning, since=self.began_at)
         presence.begin(
-            [ids[item.remote.remote_id] for item in items],
-            returning=[item.known.pk for item in items if item.known],
+            [pk for item in items if (pk := ids[item.remote.remote_id]) not in by_us],
+            returning=returning,
             since=self.began_at,
             cause=PresenceCause.UNKNOWN if self.first else PresenceCause.READING,
         )

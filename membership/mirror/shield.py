@@ -104,3 +104,10 @@ def explained(participant_ids: Iterable[int], *, since: datetime) -> dict[int, i
     """
     rows = _OURS.rows(list(participant_ids), bulk.stored_time(Operation, since))
     return dict(rows)
+
+
+def added(group_id: int, account_ids: Iterable[int | None], *, since: datetime) -> dict[int | None, int]:
+    """`{account id: operation id}` of additions that were confirmed since, but whose row the answer did not tell."""
+    of_ours = Operation.objects.filter(group_id=group_id, account_id__in=[pk for pk in account_ids if pk is not None])
+    untold = of_ours.filter(verb=Verb.ADD, state=OperationState.CONFIRMED, participant=None, settled_at__gte=since)
+    return dict(untold.order_by("pk").values_list("account_id", "pk"))

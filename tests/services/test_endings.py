@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from membership.errors import BadValue, NotAllowed, Reason
-from membership.models import Change, Ending, Group, LeftOut, Participant
+from membership.models import Change, Drift, Ending, Group, LeftOut, Participant
 from membership.sandbox.faults import Fault
 from membership.services import bundles, changes, ending_removals, endings, overview
 from membership.services.addition import draft_addition
@@ -127,6 +127,7 @@ def test_an_end_date_waits_for_a_row_that_the_answer_did_not_tell(world, vera, t
     confirm(draft_addition(accounts=[zoe], groups=[world.group(OFFICE)], until=today, actor=vera), vera)
     work_in_a_hurry()
     assert is_there() and Ending.objects.get().operation.participant is None
+    assert not Drift.objects.exists()
     row = Participant.objects.filter(pk=there(ZOE, OFFICE).pk)
     row.update(is_present=False)  # as until the reading that found it
     assert ending_removals.close_over() == 0
