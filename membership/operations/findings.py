@@ -95,7 +95,7 @@ def _of_addition(operation: Operation, seen: Seen) -> Finding:
     if seen.undecided:
         return Finding(OperationState.FOREIGN, Reason.FILTER_IGNORED)
     if seen.ambiguous:
-        return _confirmed(operation)
+        return _foreign()  # several rows: which of them counts, and with which rights, nobody knows
     if seen.there is None:
         return _not_added(operation, seen)
     rights = _rights(seen.there)
@@ -125,6 +125,8 @@ def _of_alteration(operation: Operation, seen: Seen) -> Finding:
     if operation.calls_done:
         return _not_applied(operation) if len(operation.calls) == 2 else _foreign()
     expected = operation.found or operation.before
+    if len(operation.calls) > 1 and seen.there.is_member and expected.get("is_member") is False:
+        return _go_on(1)  # a manager who was no member becomes one first
     same = all(now[name] == expected.get(name) for name in wished)
     return _not_applied(operation) if same else _foreign()
 
@@ -137,8 +139,12 @@ def _has_fields(operation: Operation, there: RemoteParticipant) -> bool:
 
 
 def _of_vanished(operation: Operation) -> Finding:
-    """A role that changes by removal and addition passes through being gone."""
-    if len(operation.calls) > 1:
+    """A role that changes by removal and addition passes through being gone.
+
+    Where the remote refused the removal, and none was sent before, somebody else removed them: they are not put back.
+    """
+    removed_by_others = operation.suspicion and not operation.calls_done and not operation.resends
+    if len(operation.calls) > 1 and not removed_by_others:
         return _not_applied(operation) if operation.calls_done else _go_on(1)
     return _foreign()
 

@@ -190,7 +190,9 @@ def _step(operation: Operation, finding: Finding, seen: Seen) -> Step:
     if finding.state == OperationState.FOREIGN:
         # "Send it again" is offered only where the planned calls still fit what was found.
         fits = len(operation.calls) == 1 and seen.there is not None
-        extra["found"] = {**_facts(seen.there), "fits": fits}
+        is_there_twice = seen.ambiguous and operation.verb == Verb.ADD
+        now = {"is_present": True, "is_member": True} if is_there_twice else _facts(seen.there)
+        extra["found"] = {**now, "fits": fits}
     if finding.state == OperationState.QUEUED and finding.calls_done is None:
         extra["resends"] = operation.resends + 1
     if finding.results is not None:

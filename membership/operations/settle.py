@@ -108,7 +108,8 @@ def step_after(item: Attempt, operation: Operation, now: datetime) -> Step:
         return _after_error(item, operation, now)
     done = operation.calls_done + 1
     needs_id = done < len(operation.calls) and NEW_ID in operation.calls[done].get("slots", ())
-    if item.verdict == Verdict.LOOK or (needs_id and item.there is None):
+    untold = item.there is None and (needs_id or item.was_there)
+    if item.verdict == Verdict.LOOK or untold:
         said = {"status": item.status, "said": item.said}
         return Step(
             operation,

@@ -156,6 +156,18 @@ def test_somebody_who_was_added_meanwhile_is_not_added_twice(read_world):
     assert read_world.sent()["inwendo"] == []
 
 
+@pytest.mark.parametrize("rights", [{}, {"is_muted": True}])
+def test_of_somebody_who_seems_to_be_there_twice_nothing_is_called_done(read_world, rights):
+    """Two rows: which of them counts, and whether the rights of both are as wished, nobody knows."""
+    change = add(read_world, "Zoë Müller", read_world.inwendo, "Board", **rights)
+    inwendo = read_world.sandbox.inwendo.state
+    for _row in range(2):
+        inwendo.add_participant(8, person=inwendo.participants.get(71).person)
+    read_world.work()
+    assert outcome(read_world, change)[0] == OperationState.FOREIGN
+    assert read_world.sent()["inwendo"] == []
+
+
 def test_an_addition_with_rights_gives_them_to_the_new_row(read_world):
     change = add(read_world, "Zoë Müller", read_world.inwendo, "Board", is_muted=True)
     read_world.work()
@@ -181,6 +193,23 @@ def test_a_role_change_whose_removal_lost_its_answer_goes_on_with_the_addition(r
     read_world.work()
     assert outcome(read_world, change)[0] == OperationState.CONFIRMED
     assert [line.split()[0] for line in read_world.sent()["mudbase"]] == ["DELETE", "POST"]
+
+
+def test_somebody_removed_by_others_meanwhile_is_not_put_back_by_a_change_of_role(read_world):
+    change = alter(read_world, "Zoë Müller", "Trainers", is_manager=True)
+    read_world.sandbox.mudbase.state.remove_by_hand("chat_2", "usr_zoe")
+    read_world.work()
+    assert outcome(read_world, change)[0] == OperationState.FOREIGN
+    assert "usr_zoe" not in read_world.sandbox.mudbase.state.roles("chat_2")
+
+
+def test_a_manager_who_became_a_member_by_a_lost_answer_still_stops_managing(read_world):
+    read_world.sandbox.kaiten.faults.add(Fault("lost_answer", method="POST", times=1))
+    change = alter(read_world, "Grace Hopper", "Группа 2", is_manager=False)
+    read_world.work()
+    assert outcome(read_world, change)[0] == OperationState.CONFIRMED
+    assert [line.split()[0] for line in read_world.sent()["kaiten"]] == ["POST", "DELETE"]
+    truth.check_mirror(read_world)
 
 
 def test_a_kaiten_group_is_made_renamed_and_deleted(read_world):
