@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import get_user_model
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from membership.audit import archives, record
@@ -43,7 +44,10 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 NOTE_CHARS = 300
-_UNDER_WAY = OperationState.open() - {OperationState.PLANNED}
+_UNDER_WAY = Q(state__in=OperationState.open() - {OperationState.PLANNED}) | Q(
+    state=OperationState.PLANNED, change__state__in=ChangeState.open()
+)
+"""Steps that are, or will be, sent: of a confirmed change a later stage is only planned."""
 
 
 @audited
@@ -117,9 +121,9 @@ def _erase_now(
         if person is None:
             refuse(Reason.ERASED)
         found = traces(person)
-        _need_free(found)
         now = timezone.now()
         entries = _stale_drafts(found, now, actor)
+        _need_free(found)  # after the lock: none of them is confirmed any more
         row.counts = _erase(person, found, told, telling, now)
         missing = archives.missing()
         row.counts |= {
@@ -186,7 +190,7 @@ def _need_free(found: Traces) -> None:
     count = present.exclude(group__connection__state=ConnectionState.RETIRED).count()
     if count:
         refuse(Reason.STILL_IN_GROUPS, count=count)
-    under_way = Operation.objects.filter(pk__in=found.operations, state__in=_UNDER_WAY).count()
+    under_way = Operation.objects.filter(_UNDER_WAY, pk__in=found.operations).count()
     if under_way:
         refuse(Reason.STEPS_UNDER_WAY, count=under_way)
 
@@ -221,9 +225,9 @@ def _entry(
 
 
 def _stale_drafts(found: Traces, now: datetime, actor: "User") -> list[record.Entry]:
-    """Previews that would act on the person can no longer be confirmed."""
+    """Previews that would act on the person can no longer be confirmed, nor approved."""
     waiting = Operation.objects.filter(pk__in=found.operations, state=OperationState.PLANNED).values("change_id")
-    rows = Change.objects.select_for_update().filter(pk__in=waiting, state=ChangeState.DRAFT).order_by("pk")
+    rows = Change.objects.select_for_update().filter(pk__in=waiting, state__in=ChangeState.unsent()).order_by("pk")
     entries = [drafts.make_stale(change, now=now, why="erased", actor=actor) for change in rows]
     # Their titles would write the name anew.
     return [

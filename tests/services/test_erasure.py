@@ -4,7 +4,7 @@ import pytest
 from django.utils import timezone
 
 from membership.audit import verify, words
-from membership.errors import NotAllowed, Reason
+from membership.errors import ChangeRefused, NotAllowed, Reason
 from membership.models import (
     Account,
     AuditEntry,
@@ -213,6 +213,20 @@ def test_nobody_is_erased_who_is_in_a_group_or_has_a_step_under_way(world, zoe, 
     assert_refused(Reason.STEPS_UNDER_WAY, erasure.approve, asked, actor=owners[1])
     Operation.objects.filter(pk=step.pk).update(state=step.state)
     assert erasure.approve(asked, actor=owners[1]).state == ErasureState.DONE
+
+
+@pytest.mark.parametrize("state", ["queued", "paused", "waiting"])
+def test_what_is_still_planned_of_a_confirmed_change_is_under_way_and_what_waits_ends(world, zoe, owners, state):
+    asked = erasure.ask(zoe, actor=owners[0])
+    step = Operation.objects.filter(subject_label="Zoë Müller").first()
+    Operation.objects.filter(pk=step.pk).update(state=OperationState.PLANNED)
+    Change.objects.filter(pk=step.change_id).update(state=state)
+    if state == "waiting":
+        erasure.approve(asked, actor=owners[1])
+        assert world.state_of(step.change) == "stale"
+    else:
+        with pytest.raises(ChangeRefused, match=Reason.STEPS_UNDER_WAY):
+            erasure.approve(asked, actor=owners[1])
 
 
 def test_a_preview_about_the_person_can_no_longer_be_confirmed_or_made_again(world, zoe, owners, operator):
