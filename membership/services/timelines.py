@@ -65,7 +65,7 @@ def timeline(row: Model, user: Viewer, *, before: int | None = None) -> Timeline
             break
         last = page[-1].pk
     shown = told[:EVENTS]
-    return Timeline(_events(shown), shown[-1].pk if len(told) > EVENTS else None)
+    return Timeline(_events(shown, user), shown[-1].pk if len(told) > EVENTS else None)
 
 
 def _heads(page: Sequence[AuditEntry]) -> list[AuditEntry]:
@@ -84,10 +84,11 @@ class _Story:
     erased: bool = False
 
 
-def _events(heads: Sequence[AuditEntry]) -> list[Event]:
+def _events(heads: Sequence[AuditEntry], user: Viewer) -> list[Event]:
     steps = {row.operation_id for row in heads if row.operation_id is not None}
     stories = _stories(steps)
-    asked = _asked({row.change_id for row in heads if row.operation_id is not None and row.change_id is not None})
+    changes = {row.change_id for row in heads if row.operation_id is not None and row.change_id is not None}
+    asked = _asked(changes, user)
     lines = {line.id: line for line in audit_log.lines(row for row in heads if row.operation_id is None)}
     return [
         _own(row, lines[row.pk])
@@ -111,9 +112,9 @@ def _stories(steps: Iterable[int]) -> Mapping[int, _Story]:
     return stories
 
 
-def _asked(changes: Iterable[int]) -> dict[int, dict[str, Any]]:
-    """`{change: who asked for it, and why}`."""
-    rows = AuditEntry.objects.filter(change_id__in=list(changes), action=AuditAction.CHANGE_REQUESTED)
+def _asked(changes: Iterable[int], user: Viewer) -> dict[int, dict[str, Any]]:
+    """`{change: who asked for it, and why}`, of those that the user may see: one may touch other systems, too."""
+    rows = audit_log.entries(user).filter(change_id__in=list(changes), action=AuditAction.CHANGE_REQUESTED)
     return {row.change_id or 0: facts for row, facts in audit_log.with_facts(rows.order_by("pk"))}
 
 

@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 
 from membership.models import AuditPersonal, Change, ChangeConnection
 from membership.services import timelines
-from membership.vocab import AuditAction
+from membership.vocab import AuditAction, Role
 from tests import mirrored
 from tests.services.test_audit_log import NOW, put, removal
 
@@ -62,6 +62,13 @@ def test_a_step_is_one_sentence(club, chess, change, auditor):
         sentence,
         "Operator asked to remove 1 person from 1 group: left the club (ticket 12)",
     ]
+
+
+def test_of_a_change_that_touches_other_systems_it_is_not_told_who_asked_and_why(club, chess, change, make_user):
+    ChangeConnection.objects.create(change=change, connection=mirrored.system("Hidden"))
+    step(club, chess, change, 7, SENT, CONFIRMED)
+    [sentence] = said(chess, make_user("limited", Role.AUDITOR, [club]))
+    assert sentence.startswith("somebody removed Ada from Chess club (Club app); confirmed")
 
 
 @pytest.mark.parametrize(
