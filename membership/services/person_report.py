@@ -22,6 +22,7 @@ from membership.models import (
 )
 from membership.services import audit_log, titles
 from membership.services.export_cells import for_json
+from membership.services.leaving_certificate import may_see
 from membership.services.shell import audited, need_right, need_visible
 from membership.services.step_sentences import step_text
 from membership.services.traces import Traces, traces
@@ -55,7 +56,7 @@ def report(person: Person, *, actor: "User") -> dict[str, Any]:
         "changed_outside": _drifts(found, actor),
         "end_dates": _endings(found, actor),
         "lists": _list_rows(found, actor),
-        "leaver": [{"state": row.get_state_display(), **_columns(row)} for row in found.leavings().order_by("pk")],
+        "leaver": _leavings(found, actor),
         "audit_entries": _entries(found, actor),
     }
     hidden = len(found.accounts) - len(told["accounts"])
@@ -145,6 +146,14 @@ def _endings(found: Traces, actor: "User") -> Rows:
     return [
         {"group": row.group.name, "until": row.last_day, "state": row.get_state_display(), "set": row.set_at}
         for row in rows
+    ]
+
+
+def _leavings(found: Traces, actor: "User") -> Rows:
+    """A certificate names every system: it is told whole or not at all."""
+    return [
+        {"state": row.get_state_display(), **_columns(row), **({} if may_see(row, actor) else {"certificate": {}})}
+        for row in found.leavings().order_by("pk")
     ]
 
 

@@ -87,7 +87,9 @@ def test_nothing_that_names_the_person_is_left_and_everything_verifies(world, zo
     assert AuditEntry.objects.get(action=AuditAction.PERSON_ERASED).person_id == zoe.pk
 
 
-def test_lists_and_certificates_that_name_the_person_are_emptied_and_told_in_the_report(world, zoe, owners, operator):
+def test_lists_and_certificates_that_name_the_person_are_emptied_and_told_in_the_report(
+    world, zoe, owners, operator, make_user
+):
     gone_over_there(world)
     account = Account.objects.filter(person=zoe).first()
     common = {"connection": account.connection, "group": Group.objects.filter(connection=account.connection).first()}
@@ -110,6 +112,9 @@ def test_lists_and_certificates_that_name_the_person_are_emptied_and_told_in_the
     assert [row["name"] for row in told["lists"]] == ["Zoë Müller"]
     assert [row["certificate"] for row in told["leaver"]] == [{"person": "Zoë Müller"}]
     assert len(told["end_dates"]) == 1
+    Leaving.objects.update(certificate={"person": "Zoë Müller", "systems": [{"number": world.mudbase.pk}]})
+    limited = make_user("limited", Role.OWNER, [world.inwendo])
+    assert [row["certificate"] for row in person_report.report(zoe, actor=limited)["leaver"]] == [{}]
     erased(zoe, owners)
     while words.keep_up():
         pass
