@@ -286,7 +286,7 @@ def address_of(notice: Notice) -> str:
 def for_overview(user: "User") -> tuple[list[Notice], int]:
     """What the first page tells the user, newest first; and, for whoever manages users, how many e-mails of the last
     week could not be sent. One query."""
-    rows = Q(user=user, is_shown=True)
+    rows = Q(user=user, is_shown=True) & _in_sight(user)
     manages = has_right(user, Right.MANAGE_USERS)
     if manages:
         rows |= Q(mail=NoticeState.FAILED, at__gt=timezone.now() - timedelta(days=7))
@@ -294,6 +294,13 @@ def for_overview(user: "User") -> tuple[list[Notice], int]:
     shown = [row for row in found if row.user_id == user.pk and row.is_shown]
     failed = [row for row in found if row.mail == NoticeState.FAILED] if manages else []
     return shown[:SHOWN], len(failed)
+
+
+def _in_sight(user: "User") -> Q:
+    """Notices that name nothing which the user may no longer see."""
+    changes, systems = visible_to(Change.objects.all(), user), visible_to(Connection.objects.all(), user)
+    in_sight = Q(change=None) | Q(change__in=changes.order_by().values("pk"))
+    return in_sight & (Q(connection=None) | Q(connection__in=systems.order_by().values("pk")))
 
 
 def _with_what_they_name(rows: QuerySet[Notice]) -> QuerySet[Notice]:

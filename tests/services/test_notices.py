@@ -4,6 +4,7 @@ import smtplib
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.core import mail
 from django.db import connection as database
 from django.utils import timezone
@@ -158,7 +159,9 @@ def test_each_user_chooses_and_only_what_may_concern_them(scene):
 def test_who_may_not_see_it_any_more_gets_no_mail(scene):
     scene.finished("refused")
     notices.collect()
+    assert len(notices.for_overview(scene.vera)[0]) == 1
     Reach.objects.create(user=scene.vera)
+    assert notices.for_overview(get_user_model().objects.get(pk=scene.vera.pk)) == ([], 0)
     assert sent() == []
     assert Notice.objects.get().mail == NoticeState.NONE
 
