@@ -13,7 +13,8 @@ class LeavingState(TextChoices):
     """How far a leaver is. What is open is worked out from changes and readings, never stored.
 
     OPEN -> DONE       read back from every system: the certificate is issued
-    OPEN -> DROPPED    its preview was thrown away or became too old, and nothing was asked for
+    OPEN -> DROPPED    its preview was thrown away or became too old, and nothing was asked for; or all accounts were
+                       unlinked from the person
     """
 
     OPEN = "open", _("not certified yet")

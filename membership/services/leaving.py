@@ -127,6 +127,8 @@ def _look_at(leaving: Leaving, now: datetime) -> bool:
     if leaving.begun_at is None and not _begin(leaving, now):
         return leaving.state != LeavingState.OPEN
     known = leaving_points.look(leaving)
+    if not known.accounts:
+        return _drop(leaving, now)  # all unlinked, or another person's by now
     if not known.points:
         return issue(leaving, known)
     return _have_read(known, now) or _preview_rest(leaving, now)
@@ -142,11 +144,19 @@ def _begin(leaving: Leaving, now: datetime) -> bool:
         Leaving.objects.filter(pk=leaving.pk, begun_at=None).update(begun_at=began)
         return True
     if change.state in ChangeState.final():
-        with transaction.atomic():
-            leaving.state = LeavingState.DROPPED
-            Leaving.objects.filter(pk=leaving.pk).update(state=leaving.state, ended_at=now)
-            record.write(Chain.PANEL, [entry(AuditAction.LEAVING_DROPPED, leaving, actor=None)])
+        _drop(leaving, now)
     return False
+
+
+def _drop(leaving: Leaving, now: datetime) -> bool:
+    with transaction.atomic():
+        leaving.state = LeavingState.DROPPED
+        dropped = Leaving.objects.filter(pk=leaving.pk, state=LeavingState.OPEN).update(
+            state=leaving.state, ended_at=now
+        )
+        if dropped:
+            record.write(Chain.PANEL, [entry(AuditAction.LEAVING_DROPPED, leaving, actor=None)])
+    return bool(dropped)
 
 
 def _have_read(known: Knowledge, now: datetime) -> bool:
@@ -176,7 +186,7 @@ def _is_asked(connection_id: int, known: Knowledge, now: datetime) -> bool:
 def _preview_rest(leaving: Leaving, now: datetime) -> bool:
     """Preview what is left and can be removed, in the name of whoever asked. Nothing is sent before a click."""
     change, actor = leaving.change, leaving.asked_by
-    if change.state in (ChangeState.DRAFT, *ChangeState.open()):
+    if change.state in ChangeState.unsent() | ChangeState.open():
         return False
     if change.confirmed_at is None and change.finished_at is not None and change.finished_at > now - THROWN_AWAY_FOR:
         return False

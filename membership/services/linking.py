@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from membership.audit import record
 from membership.errors import NotAllowed, Reason
-from membership.models import Account, Change, LinkProposal, Person, visible_to
+from membership.models import Account, Change, Leaving, LeavingState, LinkProposal, Person, visible_to
 from membership.services.decisions import Decided
 from membership.services.link_groups import Joining, joinings, reached_from
 from membership.services.shell import audited, need_right, need_visible, refuse
@@ -143,6 +143,7 @@ def _join(joining: Joining, actor: "User", now: datetime) -> record.Entry:
     merged = [each.pk for each in joining.merged]
     Account.objects.filter(Q(pk__in=[account.pk for account in joined]) | Q(person_id__in=merged)).update(person=person)
     _take_over_protection(person, joining.merged)
+    _take_over_leaving(person, joining.merged)
     _delete_unless_needed(joining.merged)
     _mark_accepted(joining.proposals, {account.pk for account in joining.accounts} - {a.pk for a in joined}, actor, now)
     return record.Entry(
@@ -190,6 +191,14 @@ def _take_over_protection(person: Person, merged: Sequence[Person]) -> None:
     for name in fields:
         setattr(person, name, getattr(protector, name))
     person.save(update_fields=fields)
+
+
+def _take_over_leaving(person: Person, merged: Sequence[Person]) -> None:
+    """Two people become one: a leaver stays one, until all accounts are gone. What was certified stays whose it was."""
+    rows = Leaving.objects.filter(state=LeavingState.OPEN)
+    first = rows.filter(person__in=[each.pk for each in merged]).order_by("pk").first()
+    if first is not None and not rows.filter(person=person).exists():
+        Leaving.objects.filter(pk=first.pk).update(person=person, looked_at=None)
 
 
 # rejected
@@ -300,11 +309,12 @@ def _drop_if_left_alone(person: Person, made_at: datetime | None) -> set[int]:
 
 
 def _delete_unless_needed(people: Sequence[Person]) -> None:
-    """Delete people without accounts, but those to whom a change refers: it can be planned again."""
+    """Delete people without accounts, but those to whom a change refers, which can be planned again, and leavers."""
     for person in people:
         if not _is_referred_to(person):
             person.delete()
 
 
 def _is_referred_to(person: Person) -> bool:
-    return Change.objects.filter(selection__kind="person", selection__id=person.pk).exists()
+    is_leaver = Leaving.objects.filter(person=person).exists()
+    return is_leaver or Change.objects.filter(selection__kind="person", selection__id=person.pk).exists()

@@ -18,6 +18,7 @@ from membership.models import (
     LinkProposal,
     Operation,
     Participant,
+    Person,
 )
 from membership.services import (
     changes,
@@ -27,6 +28,7 @@ from membership.services import (
     leaving_certificate,
     leaving_pages,
     leaving_points,
+    linking,
     people,
 )
 from membership.vocab import AuditAction, ChangeKind, Role
@@ -267,6 +269,42 @@ def test_a_follow_up_that_was_thrown_away_is_not_made_again_at_once_and_a_refuse
     Operation.objects.filter(change=anew).update(state="refused", settled_at=timezone.now())
     Change.objects.filter(pk=anew.pk).update(state="done_with_failures", finished_at=timezone.now())
     assert look(row).change == anew
+
+
+def test_a_follow_up_that_waits_for_approval_is_not_made_twice(scene):
+    row = scene.removed()
+    m.participant(scene.account, m.group("Other", scene.office))
+    scene.read()
+    follow = look(row).change
+    Change.objects.filter(pk=follow.pk).update(state="waiting")
+    assert look(row).change == follow
+
+
+def test_a_leaver_who_becomes_one_person_with_somebody_else_is_gone_with_all_accounts_only(scene):
+    row = scene.removed()
+    club = m.system("Club", "mudbase")
+    alike = m.account("Grace H.", club)
+    older = m.person("Grace", alike)
+    m.participant(alike, m.group("Chat", club))
+    Leaving.objects.create(
+        person=scene.person, change=row.change, asked_by=scene.user, asked_at=row.asked_at, state="done"
+    )
+    Person.objects.filter(pk=older.pk).update(is_protected=True)  # who is protected is kept
+    proposal = LinkProposal.objects.create(
+        first=alike, second=scene.account, hint="same_name", proposed_at=timezone.now()
+    )  # fmt: skip
+    linking.accept_proposals([proposal], actor=scene.user)
+    scene.read()
+    row = look(row)
+    assert (row.person, row.state, reasons(row, scene.user)) == (older, LeavingState.OPEN, [Reason.LEAVER_STILL_IN])
+    assert Leaving.objects.get(state="done").person == scene.person  # what was certified stays whose it was
+
+
+def test_a_leaver_whose_accounts_are_unlinked_is_none_any_more_and_never_certified(scene):
+    row = scene.removed()
+    scene.read()
+    linking.unlink_account(scene.account, actor=scene.user)
+    assert look(row).state == LeavingState.DROPPED
 
 
 def test_several_people_leave_in_one_change_and_one_who_is_protected_stays_open_by_name(scene):
