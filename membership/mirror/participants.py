@@ -78,9 +78,10 @@ class ParticipantListing(Listing[RemoteParticipant]):
         ids = self._upsert([item for item in free if item.account_id is not None], kept=())
         ids |= self._upsert([item for item in free if item.account_id is None], kept=("account_id",))
         ours = self._added(free)
+        known = [item for item in free if not self._may_be_ours(item, ours)]
         self._begin([item for item in free if item.is_new], ids, ours)
         if not self.first:
-            self._note_drift([item for item in free if item.account_id not in ours], ids, before)
+            self._note_drift(known, ids, before)
         tally = tally_of(free)
         change_count(self.group.pk, tally.added)
         return tally
@@ -111,11 +112,15 @@ class ParticipantListing(Listing[RemoteParticipant]):
         return {str(remote_id): int(pk) for remote_id, pk in written}
 
     def _added(self, items: Sequence[Pending[RemoteParticipant]]) -> Mapping[int | None, int]:
-        """`{account id: operation id}` of the new ones whom an operation of ours added."""
-        new = [item.account_id for item in items if item.is_new]
-        if not new or self.group.read_at is None:
+        """`{account id: operation id}` of additions of ours that the new ones among these may come from."""
+        if self.group.read_at is None or not any(item.is_new for item in items):
             return {}
-        return shield.added(self.group.pk, new, since=self.group.read_at)
+        return shield.added(self.group.pk, since=self.group.read_at)
+
+    @staticmethod
+    def _may_be_ours(item: Pending[RemoteParticipant], ours: Mapping[int | None, int]) -> bool:
+        """Whom we added, and of a row that does not say whose it is: who may be them."""
+        return item.is_new and bool(ours) and (item.account_id is None or item.account_id in ours)
 
     def _begin(
         self, items: Sequence[Pending[RemoteParticipant]], ids: Mapping[str, int], ours: Mapping[int | None, int]

@@ -106,8 +106,8 @@ def explained(participant_ids: Iterable[int], *, since: datetime) -> dict[int, i
     return dict(rows)
 
 
-def added(group_id: int, account_ids: Iterable[int | None], *, since: datetime) -> dict[int | None, int]:
+def added(group_id: int, *, since: datetime) -> dict[int | None, int]:
     """`{account id: operation id}` of additions that were confirmed since, but whose row the answer did not tell."""
-    of_ours = Operation.objects.filter(group_id=group_id, account_id__in=[pk for pk in account_ids if pk is not None])
-    untold = of_ours.filter(verb=Verb.ADD, state=OperationState.CONFIRMED, participant=None, settled_at__gte=since)
-    return dict(untold.order_by("pk").values_list("account_id", "pk"))
+    additions = Operation.objects.filter(group_id=group_id, verb=Verb.ADD, state=OperationState.CONFIRMED)
+    untold = additions.filter(participant=None, settled_at__gte=since).order_by("pk")
+    return dict(untold.values_list("account_id", "pk"))

@@ -168,6 +168,16 @@ def test_of_somebody_who_seems_to_be_there_twice_nothing_is_called_done(read_wor
     assert read_world.sent()["inwendo"] == []
 
 
+def test_an_addition_whose_row_could_not_be_asked_for_is_no_difference_made_outside(read_world):
+    """The look before it went well, the one after it did not; the group is read again then."""
+    change = add(read_world, "Zoë Müller", read_world.inwendo, "Board")
+    read_world.sandbox.inwendo.faults.add(Fault("status", path_contains="person=", status=500, after=1, times=1))
+    read_world.work()
+    assert outcome(read_world, change) == CONFIRMED
+    assert read_world.row("Zoë Müller", "Board").is_present
+    assert truth.drift() == []
+
+
 def test_an_addition_with_rights_gives_them_to_the_new_row(read_world):
     change = add(read_world, "Zoë Müller", read_world.inwendo, "Board", is_muted=True)
     read_world.work()
