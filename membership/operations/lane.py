@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 from django.db import connections, transaction
 from django.utils import timezone
@@ -30,6 +31,8 @@ logger = logging.getLogger(__name__)
 REST_AT_FIRST_S = 1.0
 REST_AT_MOST_S = 60.0
 UNAVAILABLE_TOO_LONG_S = 30 * 60
+SETTINGS = ("base_url", "internal", "options", "secrets", "rate_per_s", "burst", "concurrency", "timeout_s")
+"""What a lane is opened with: once it is edited, the lane ends, and begins anew with what it is by then."""
 
 
 class Lane(threading.Thread):
@@ -47,6 +50,7 @@ class Lane(threading.Thread):
         self._failures = 0
         self._unavailable_since: float | None = None
         self._tests_seen = 0
+        self._settings: dict[str, Any] | None = None
         self._taken_beside = 0
         """Requests that were not part of a reading."""
 
@@ -84,13 +88,14 @@ class Lane(threading.Thread):
     @contextmanager
     def _opened(self) -> Iterator[tuple[Remote, Runner]]:
         row = Connection.objects.get(pk=self._connection_id)
+        self._settings = {name: getattr(row, name) for name in SETTINGS}
         self._bucket.adjust(row.rate_per_s, row.burst)
         self._tests_seen = row.tests_made
         if row.slowed_until:
             self._bucket.rest(max(0.0, (row.slowed_until - timezone.now()).total_seconds()))
         threads = min(row.concurrency, max(1, math.ceil(row.rate_per_s)))
         ended, reads = threading.Event(), Reads()
-        credentials = Credentials(row, hold=lambda: outbox.hold_lane(row.pk, self._lease.token))
+        credentials = Credentials(row, hold=self._hold_to_sign_in)
         with Remote(
             row, lambda door: PacedDoor(door, self._bucket, self._stop_event, ended, reads), credentials=credentials
         ) as remote:
@@ -173,7 +178,16 @@ class Lane(threading.Thread):
         return self._bucket.taken - self._taken_beside
 
     def _is_active(self) -> bool:
-        return Connection.objects.filter(pk=self._connection_id, state=ConnectionState.ACTIVE).exists()
+        """Whether the system works, with the settings that this lane was opened with."""
+        active = Connection.objects.filter(pk=self._connection_id, state=ConnectionState.ACTIVE)
+        now = active.values(*SETTINGS).first()
+        return now is not None and self._settings in (None, now)
+
+    def _hold_to_sign_in(self) -> None:
+        """Raises `LaneLost` where tokens of this lane would be stored as those of another address or account."""
+        outbox.hold_lane(self._connection_id, self._lease.token)
+        if Connection.objects.values(*SETTINGS).get(pk=self._connection_id) != self._settings:
+            raise LaneLost
 
     def _deduct_tests(self) -> None:
         made = Connection.objects.values_list("tests_made", flat=True).get(pk=self._connection_id)
@@ -194,8 +208,8 @@ class Lane(threading.Thread):
             self._renewed = False
 
     def _meet(self, error: ProviderError, remote: Remote) -> None:
-        """Do what the error says may be done next."""
-        if error.reason == Reason.NOT_STARTED:
+        """Do what the error says may be done next. Of settings that were edited meanwhile it says nothing any more."""
+        if error.reason == Reason.NOT_STARTED or not self._is_active():
             return
         if error.next_step == NextStep.STOP:
             self._pause(error)

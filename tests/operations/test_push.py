@@ -2,6 +2,7 @@ import pytest
 
 from membership.models import AuditEntry, Connection, Participant
 from membership.sandbox.faults import Fault
+from membership.services import connections
 from membership.vocab import AuditAction, ChangeState, ConnectionState, OperationState
 from tests.operations.conftest import ask
 from tests.world import GROUP_UID
@@ -122,6 +123,27 @@ def test_a_wrong_token_stops_its_system_and_no_other(read_world):
     kaiten = Connection.objects.get(pk=read_world.kaiten.pk)
     assert (kaiten.state, kaiten.state_reason) == (ConnectionState.PAUSED, "token_not_accepted")
     assert {step.state for step in read_world.steps(change)} == {OperationState.QUEUED, OperationState.CONFIRMED}
+
+
+def test_a_token_that_is_replaced_while_the_lane_works_does_not_stop_the_system(read_world):
+    """What was begun with the old one is refused; nothing is concluded from that about the new one."""
+    kaiten = read_world.sandbox.kaiten
+    Connection.objects.filter(pk=read_world.kaiten.pk).update(concurrency=1)
+    kaiten.faults.add(Fault("latency", method="DELETE", seconds=0.2))
+    change = ask(*read_world.group("Группа 2").participants.all())
+    edited = []
+
+    def replace_token():
+        if kaiten.journal.writes() and not edited:
+            edited.append(connections.edit(read_world.kaiten, secrets={"token": "token-2"}, actor=None))
+            with kaiten.state.changing():
+                kaiten.state.revoke_token("token-1")
+                kaiten.state.issue_token(1, token="token-2")
+        return False
+
+    read_world.work(replace_token)
+    assert edited and Connection.objects.get(pk=read_world.kaiten.pk).state == ConnectionState.ACTIVE
+    assert {step.state for step in read_world.steps(change)} == {OperationState.CONFIRMED}
 
 
 def test_a_token_that_ran_out_is_renewed_once_and_the_step_goes_on(read_world):
