@@ -26,7 +26,8 @@ def withdraw(connection_id: int, *, limit: int = CHUNK) -> int:
         if row.state != ConnectionState.RETIRED:
             return 0
         # The lane claims under the lock of the same row, and only while the system works: nothing slips through.
-        found = list(waiting_at(connection_id).order_by("pk").values_list("pk", "change_id")[:limit])
+        waiting = waiting_at(connection_id).select_for_update(of=("self",))  # somebody may decide one of them just now
+        found = list(waiting.order_by("pk").values_list("pk", "change_id")[:limit])
         cancelled = Operation.objects.filter(pk__in=[pk for pk, _change in found]).update(
             state=OperationState.CANCELLED,
             outcome=Reason.SYSTEM_RETIRED,
