@@ -13,6 +13,7 @@ from membership.audit import record
 from membership.errors import Reason
 from membership.models import Account, Change, ChangeConnection, Participant, Reading, Roster, visible_to
 from membership.plans import compile as plan_compiler
+from membership.plans import places
 from membership.plans.compile import Plan, Unknown
 from membership.plans.wishes import Wish
 from membership.services import pending
@@ -155,8 +156,8 @@ def accounts_meant(selection: Mapping[str, Any], actor: "User") -> QuerySet[Acco
 def plan_everywhere(change: Change, actor: "User") -> Plan:
     """What is known of where these accounts take part, as far as `actor` may see. Reads only."""
     accounts = accounts_meant(change.selection, actor)
-    places = Participant.objects.filter(account__in=accounts.values("pk"), is_present=True, group__is_present=True)
-    return plan_compiler.plan_removal(visible_to(places, actor))
+    there = Participant.objects.filter(account__in=accounts.values("pk"), is_present=True, group__is_present=True)
+    return plan_compiler.plan_removal(visible_to(there, actor))
 
 
 def compile_ready() -> bool:
@@ -190,13 +191,20 @@ _compiler = pending.Compiler(_finish_pending)
 
 def _compile_waiting(change: Change, author: "User") -> int:
     plan = plan_everywhere(change, author)
-    unknown = _not_read(change)
+    unknown = _linked_since(change, author) | _not_read(change)
     with transaction.atomic():
         still = Change.objects.select_for_update().filter(pk=change.pk, state=ChangeState.DRAFT, compiled_at=None)
         if not still.exists():
             return 0
         finish_draft(change, plan, unknown, actor=author)
     return 1
+
+
+def _linked_since(change: Change, author: "User") -> dict[int, Unknown]:
+    """`{connection id: why}` of systems in which the person had no account when it was asked what has to be read."""
+    linked = accounts_meant(change.selection, author).exclude(connection__in=change.parts.values("connection_id"))
+    unread = places.not_known(list(linked), timezone.now())
+    return {account.connection_id: Unknown(Reason.PLACES_NOT_KNOWN, {}) for account in unread}
 
 
 def _not_read(change: Change) -> dict[int, Unknown]:

@@ -241,6 +241,19 @@ def test_a_draft_is_compiled_only_when_its_readings_have_ended(waiting):
     assert not compile_ready()
 
 
+def test_of_an_account_that_was_linked_while_the_draft_waited_it_is_said_that_its_places_are_not_known(
+    waiting, everywhere
+):
+    club = m.system("Club", "mudbase", read_at=None)
+    linked = m.account("Ada L.", club)
+    everywhere.accounts.add(linked)
+    end_reading(waiting, ReadingState.COMPLETE)
+    compile_ready()
+    assert [(part.connection, part.unknown_reason) for part in waiting.parts.exclude(unknown_reason="")] == [
+        (club, Reason.PLACES_NOT_KNOWN)
+    ]
+
+
 def test_a_draft_that_had_to_wait_is_drafted_in_the_log_once_with_its_author(waiting, vera):
     assert not AuditEntry.objects.filter(action=AuditAction.CHANGE_DRAFTED).exists()
     end_reading(waiting, ReadingState.COMPLETE)
