@@ -60,13 +60,15 @@ def act_on_due() -> bool:
 
 
 def close_over() -> int:
-    """Close the end dates of people who are gone, never came, or whose removal somebody threw away or rejected."""
+    """Close the end dates of people who are gone, never came or never will, or whose removal somebody threw away or
+    rejected."""
     there = Participant.objects.filter(group=OuterRef("group"), account=OuterRef("account"), is_present=True)
     failed = (OperationState.REFUSED, OperationState.OVERTAKEN, OperationState.CANCELLED, OperationState.NOT_NEEDED)
     # Where the addition's row was not told, the mirror does not know yet that they are there.
     has_come = Q(operation=None) | Q(operation__state=OperationState.CONFIRMED, operation__participant__isnull=False)
     thrown_away = Q(removal__state__in=(ChangeState.CANCELLED, ChangeState.REJECTED), removal__confirmed_at=None)
-    over = Q(operation__state__in=failed) | has_come & ~Exists(there) | thrown_away
+    not_approved = Q(operation__change__state__in=ChangeState.dropped(), operation__change__confirmed_at=None)
+    over = not_approved | Q(operation__state__in=failed) | has_come & ~Exists(there) | thrown_away
     rows = endings.live().filter(over | Q(connection__state=ConnectionState.RETIRED))
     return _close(rows.values_list("pk", flat=True)[:CLOSED_AT_ONCE])
 

@@ -119,6 +119,18 @@ def test_an_addition_that_did_not_go_through_leaves_no_end_date(world, vera, tod
     assert states() == [EndingState.CLOSED, EndingState.OPEN]  # another try keeps the end date
 
 
+@pytest.mark.parametrize("dropped", ["rejected", "stale"])
+def test_an_addition_that_was_not_approved_leaves_no_end_date(world, vera, today, dropped):
+    zoe = world.account(ZOE, world.kaiten)
+    change = draft_addition(accounts=[zoe], groups=[world.group(OFFICE)], until=today, actor=vera)
+    confirm(change, vera)
+    asked = Change.objects.filter(pk=change.pk)
+    asked.update(state="waiting", confirmed_at=None)  # as where a guard asks for a second person
+    assert ending_removals.close_over() == 0
+    asked.update(state=dropped)
+    assert ending_removals.close_over() == 1 and states() == [EndingState.CLOSED]
+
+
 def test_an_end_date_waits_for_a_row_that_the_answer_did_not_tell(world, vera, today):
     kaiten = world.sandbox.kaiten
     kaiten.faults.add(Fault("empty", method="POST", path_contains="/users", times=1))
