@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 LOOK_EVERY_S = 10.0
 _looked_at = -LOOK_EVERY_S
 CLOSED_AT_ONCE = 200
+HALF_DONE = Q(operation__state=OperationState.REFUSED, operation__outcome_params__half_done=True)
+"""Added, but refused the rights that were wished with it: they are there."""
+CAME = Q(operation=None) | Q(operation__state=OperationState.CONFIRMED) | HALF_DONE
 
 
 def look() -> bool:
@@ -63,12 +66,13 @@ def close_over() -> int:
     """Close the end dates of people who are gone, never came or never will, or whose removal somebody threw away or
     rejected."""
     there = Participant.objects.filter(group=OuterRef("group"), account=OuterRef("account"), is_present=True)
-    failed = (OperationState.REFUSED, OperationState.OVERTAKEN, OperationState.CANCELLED, OperationState.NOT_NEEDED)
+    failed = Q(operation__state__in=(OperationState.OVERTAKEN, OperationState.CANCELLED, OperationState.NOT_NEEDED))
+    failed |= Q(operation__state=OperationState.REFUSED, operation__outcome_params__half_done__isnull=True)
     # Where the addition's row was not told, the mirror does not know yet that they are there.
-    has_come = Q(operation=None) | Q(operation__state=OperationState.CONFIRMED, operation__participant__isnull=False)
+    has_come = CAME & (Q(operation=None) | Q(operation__participant__isnull=False))
     thrown_away = Q(removal__state__in=(ChangeState.CANCELLED, ChangeState.REJECTED), removal__confirmed_at=None)
     not_approved = Q(operation__change__state__in=ChangeState.dropped(), operation__change__confirmed_at=None)
-    over = not_approved | Q(operation__state__in=failed) | has_come & ~Exists(there) | thrown_away
+    over = not_approved | failed | has_come & ~Exists(there) | thrown_away
     rows = endings.live().filter(over | Q(connection__state=ConnectionState.RETIRED))
     return _close(rows.values_list("pk", flat=True)[:CLOSED_AT_ONCE])
 
@@ -99,9 +103,8 @@ def _reopen() -> int:
 def _due() -> dict[tuple[int, int], list[Ending]]:
     """Those whose day is over, by who set them and by system: one that is stopped holds up nobody else's."""
     rows = Ending.objects.filter(state=EndingState.OPEN, last_day__lt=timezone.localdate())
-    came = Q(operation=None) | Q(operation__state=OperationState.CONFIRMED)
     found: dict[tuple[int, int], list[Ending]] = defaultdict(list)
-    for row in rows.filter(came).order_by("pk"):
+    for row in rows.filter(CAME).order_by("pk"):
         found[row.set_by_id, row.connection_id].append(row)
     return found
 

@@ -119,6 +119,22 @@ def test_an_addition_that_did_not_go_through_leaves_no_end_date(world, vera, tod
     assert states() == [EndingState.CLOSED, EndingState.OPEN]  # another try keeps the end date
 
 
+def test_whoever_was_added_and_refused_the_rights_leaves_on_that_day_all_the_same(world, vera, today):
+    inwendo = world.sandbox.inwendo
+    inwendo.faults.add(Fault("status", method="PUT", status=403))
+    jose, board = world.account("José Ñandú", world.inwendo), world.group("Board")
+    wished = {"is_muted": True}
+    confirm(draft_addition(accounts=[jose], groups=[board], rights=wished, until=today, actor=vera), vera)
+    work_in_a_hurry()
+    assert Ending.objects.get().operation.outcome_params["half_done"] and is_there("José Ñandú", "Board")
+    assert ending_removals.close_over() == 0
+    the_day_is_over()
+    ending_removals.act_on_due()
+    work_in_a_hurry()
+    assert not is_there("José Ñandú", "Board")
+    assert ending_removals.close_over() == 1 and states() == [EndingState.CLOSED]
+
+
 @pytest.mark.parametrize("dropped", ["rejected", "stale"])
 def test_an_addition_that_was_not_approved_leaves_no_end_date(world, vera, today, dropped):
     zoe = world.account(ZOE, world.kaiten)
