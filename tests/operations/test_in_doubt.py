@@ -39,8 +39,8 @@ def test_while_an_addition_that_cannot_be_told_apart_is_in_doubt_no_other_is_sen
     change = steps.confirmed(
         steps.addition(board, zoe),
         steps.addition(board, jose),
-        steps.removal(world.row("Ada Lovelace", "Board")),
         steps.addition(choir, ada),
+        steps.removal(world.row("Ada Lovelace", "Board")),
     )
     world.work()
     assert all_confirmed(change)
