@@ -44,7 +44,8 @@ class Operation(InConnection, models.Model):
     digest = models.CharField(max_length=64)
 
     secrets: Any = EncryptedJSONField(blank=True, default=dict)
-    """Values for slots `secret:<key>`; emptied when the operation ends."""
+    """Values for slots `secret:<key>`; emptied when the operation ends. Of one that was cancelled by somebody they stay
+    until the person is erased: another try needs them."""
     results = models.JSONField(default=dict, blank=True)
     """What earlier calls and readings of this operation gave to later ones: the id of a new row, rows known before."""
 
