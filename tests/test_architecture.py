@@ -3,6 +3,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -30,8 +31,13 @@ def text_of(name):
     return (ROOT / name).read_text(encoding="utf-8")
 
 
+@cache
 def imports(path):
     """(module name, whether it stands inside a function) of every import."""
+    return list(_imports(path))
+
+
+def _imports(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
     inside = {
         id(n) for f in ast.walk(tree) if isinstance(f, ast.FunctionDef | ast.AsyncFunctionDef) for n in ast.walk(f)

@@ -9,8 +9,11 @@ from membership.models import AuditEntry, AuditPersonal, Connection
 from membership.sandbox.faults import Fault
 from membership.services import connection_drafts as drafts
 from membership.services import connections
+from membership.services.connections import Limits
 from membership.vocab import AuditAction, ConnectionState, Role
 from tests.world import KAITEN_TOKEN
+
+QUICK = Limits(rate_per_s=1000, burst=100)
 
 
 def typed(row, **changed):
@@ -22,6 +25,7 @@ def typed(row, **changed):
         "options": row.options,
         "secrets": row.secrets,
         "internal": True,
+        "limits": QUICK,
     }
     return {**given, **changed}
 
@@ -76,6 +80,7 @@ def test_no_secret_is_in_a_card_or_in_the_log(world, owner):
     assert (entry.chain, entry.actor_id, entry.connection_id) == ("panel", owner.pk, None)
 
 
+@pytest.mark.once
 def test_a_test_before_saving_ends_within_ten_seconds(world, owner):
     world.sandbox.kaiten.faults.add(Fault("drip", interval_s=0.05))
     began = time.monotonic()

@@ -233,6 +233,7 @@ def test_what_is_wrong_is_said_in_one_sentence(world, owner, what, says):
     assert entries(AuditAction.CONNECTION_TESTED)[0][0].outcome
 
 
+@pytest.mark.once
 def test_a_system_that_hangs_is_given_up_within_ten_seconds(world, owner):
     world.sandbox.kaiten.faults.add(Fault("drip", interval_s=0.05))
     Connection.objects.filter(pk=world.kaiten.pk).update(timeout_s=30)

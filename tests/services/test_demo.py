@@ -39,6 +39,7 @@ def worker(urls):
     thread.join(20)
 
 
+@pytest.mark.once
 def test_the_demo_is_read_linked_and_ready_to_be_confirmed(urls, worker):
     loaded = demo.load(systems(urls), wait_s=100)
     assert (loaded.groups >= 55, loaded.participants, 380 <= loaded.people <= 420) == (True, 2000, True)
