@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import tarfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -67,7 +68,7 @@ def opened(path: Path, folder: Path) -> Iterator[tuple[Manifest, dict[str, Path]
             manifest = Manifest(**json.loads(members.pop(MANIFEST).read_text()))
             if manifest.sha256 != {name: _sha256(member) for name, member in members.items()}:
                 raise _broken(path, "its parts are not those that were put into it")
-        except (OSError, tarfile.TarError, ValueError, KeyError, TypeError, EOFError) as error:
+        except (OSError, tarfile.TarError, zlib.error, ValueError, KeyError, TypeError, EOFError) as error:
             raise _broken(path, type(error).__name__) from error
         yield manifest, members
 

@@ -154,7 +154,8 @@ def test_without_the_keys_of_the_backup_nothing_is_replaced(backup, settings):
 def test_a_damaged_backup_is_refused_before_anything_is_touched(backup, damage):
     data = backup.read_bytes()
     place = len(data) // 2
-    flipped = data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
+    # More than one byte: another way to say "the same zeros again" would be no damage.
+    flipped = data[:place] + bytes(byte ^ 0xFF for byte in data[place : place + 64]) + data[place + 64 :]
     backup.write_bytes({"cut": data[:-2000], "flip": flipped, "empty": b""}[damage])
     with pytest.raises(CommandError, match="no backup"):
         run("restore", str(backup), "--replace")

@@ -18,7 +18,7 @@ from tests.world import MUDBASE_PROJECT
 LONG = bool(os.environ.get("LONG"))
 pytestmark = [pytest.mark.crash, pytest.mark.timeout(600 if LONG else 120)]
 
-PEOPLE, WRITES = (4000, 400) if LONG else (500, 50)
+PEOPLE, WRITES = (4000, 400) if LONG else (1000, 50)
 LONGEST_S = 1.0
 BUSY = 1.0 if LONG else 2.0
 """The short form runs beside other tests on few cores."""
@@ -36,7 +36,8 @@ def fill(world, people):
         user = mudbase.add_user("Member", f"{number}", project=MUDBASE_PROJECT, id=f"usr_m{number}")
         mudbase.add_participant("chat_9", user.id)
     change = ask(*Participant.objects.filter(group__name="Large"))
-    Connection.objects.update(next_reading_at=None)
+    # As many a second as leave time for pages to write beside them, and a hundred times what the vendor allows.
+    Connection.objects.update(next_reading_at=None, rate_per_s=250)
     return change
 
 

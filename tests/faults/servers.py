@@ -7,6 +7,7 @@ import socket
 import ssl
 import struct
 import threading
+import time
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -100,6 +101,13 @@ class RawServer:
     def lines(self):
         """The request lines seen, such as "GET /a HTTP/1.1"."""
         return [whole.split(b"\r\n", 1)[0].decode() for _number, whole in self.requests]
+
+    def has_accepted(self, number):
+        """Whether so many connections came and no more. The thread that counts them may be a moment late."""
+        ends = time.monotonic() + 5
+        while self.connections < number and time.monotonic() < ends:
+            time.sleep(0.01)
+        return self.connections == number
 
     def _start(self, function, *args):
         thread = threading.Thread(target=function, args=args, daemon=True)
