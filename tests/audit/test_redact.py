@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 from membership.audit.chain import clean
 from membership.audit.redact import cut, fitting, hide_secrets
 
+pytestmark = pytest.mark.pure
+
 
 @pytest.mark.parametrize(
     "name",

@@ -7,6 +7,8 @@ from membership.providers import inwendo, kaiten, mudbase
 from membership.providers.inwendo import bodies
 from tests.contracts.pages import PAGES
 
+pytestmark = pytest.mark.pure
+
 PAPERS = Path(__file__).resolve().parents[2] / "docs" / "providers"
 
 
