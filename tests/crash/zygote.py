@@ -79,7 +79,7 @@ def wait(pid, within_s):
     ends = time.monotonic() + within_s
     while pid not in ended and time.monotonic() < ends:
         time.sleep(0.005)
-    return ended.get(pid)
+    return ended.pop(pid, None)  # its number may be another's soon
 
 
 def main():
