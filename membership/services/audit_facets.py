@@ -90,7 +90,7 @@ def _action(value: str) -> str:
 
 def _actor(pk: int | None, names: Mapping[int, str]) -> str:
     if pk is None:
-        return "Musterbook"
+        return _("no user: Musterbook, a command")
     return names.get(pk) or _("User %(id)s") % {"id": pk}
 
 

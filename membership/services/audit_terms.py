@@ -169,7 +169,10 @@ _ALIASES = {"who": "actor", "what": "action", "since": "from", "until": "to", "d
 HELP: tuple[tuple[str, Any], ...] = (
     ("ada chess", gettext_lazy("both words somewhere in names, e-mails, reasons, tickets; in quotes as it is")),
     ("#12", gettext_lazy("the entry or the change of this number")),
-    ("actor:vera", gettext_lazy("who did it; actor:musterbook for what the worker did by itself")),
+    (
+        "actor:vera",
+        gettext_lazy("who did it; actor:musterbook for what no user did: the worker by itself, or a command"),
+    ),
     ("action:refused", gettext_lazy("what happened: a word of the list, or a code such as operation.confirmed")),
     ("system:office", gettext_lazy("entries about this system; likewise group:, person:, account:, by name or number")),
     ("change:12 ticket:HELP-8", gettext_lazy("everything about a change, or about the changes of a ticket")),

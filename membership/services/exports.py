@@ -1,18 +1,13 @@
 """Lists as files: what a list shows as it stands, streamed, so that a million rows need no more memory than fifty."""
 
 import csv
-import datetime as dt
 import io
 import json
-import math
 import re
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing
 from itertools import chain, islice
-from typing import IO, TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-import xlsxwriter
 from django.db import models, transaction
 from django.utils import timezone
 from django.utils.functional import Promise
@@ -21,6 +16,7 @@ from membership.audit import record
 from membership.errors import BadValue, Reason
 from membership.models import visible_to
 from membership.services import export_cells as cells
+from membership.services import export_workbook
 from membership.services.shell import audited
 from membership.vocab import AuditAction, Chain
 
@@ -36,9 +32,6 @@ File = tuple[str, str, Iterator[bytes]]
 Rows = Iterator[Sequence[Any]]
 
 ROWS_AT_ONCE = 500
-BYTES_AT_ONCE = 64 * 1024
-ROWS_OF_A_SHEET = 1_048_576
-"""Of XLSX, with the header: what goes beyond stands on a further sheet."""
 
 
 class Format(NamedTuple):
@@ -147,43 +140,8 @@ def _json(headers: Sequence[str], rows: Rows) -> Iterator[bytes]:
     yield b"[]\n" if before == "[\n" else b"\n]\n"
 
 
-def _xlsx(headers: Sequence[str], rows: Rows) -> Iterator[bytes]:
-    """The file is an archive whose directory comes last: it is put together on disk, then sent."""
-    with tempfile.TemporaryFile() as file:
-        _write_workbook(file, headers, rows)
-        file.seek(0)
-        while part := file.read(BYTES_AT_ONCE):
-            yield part
-
-
-def _write_workbook(file: IO[bytes], headers: Sequence[str], rows: Rows) -> None:
-    # constant_memory: each row goes to disk when the next one begins. Nothing is guessed from the look of a text.
-    settings = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
-    with closing(xlsxwriter.Workbook(file, settings)) as book:
-        bold, times = book.add_format({"bold": True}), book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
-        number = room = ROWS_OF_A_SHEET - 1
-        while number == room:  # the sheet before is full
-            sheet, number = book.add_worksheet(), 0
-            sheet.freeze_panes(1, 0)
-            for column, header in enumerate(headers):
-                sheet.write_string(0, column, cells.text(header), bold)
-            for number, row in enumerate(islice(rows, room), start=1):
-                for column, value in enumerate(row):
-                    _put(sheet, number, column, cells.for_xlsx(value), times)
-
-
-def _put(sheet: Any, row: int, column: int, value: cells.Cell, times: Any) -> None:
-    if isinstance(value, str):
-        if value:
-            sheet.write_string(row, column, value)
-    elif isinstance(value, dt.datetime):
-        sheet.write_datetime(row, column, value, times)
-    elif math.isfinite(value):
-        sheet.write_number(row, column, value)
-
-
 FORMATS: dict[str, Format] = {
     "csv": Format("text/csv; charset=utf-8", _csv),
-    "xlsx": Format("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", _xlsx),
+    "xlsx": Format("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", export_workbook.write),
     "json": Format("application/json", _json),
 }

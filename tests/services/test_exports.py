@@ -4,7 +4,7 @@ import json
 import time
 import tracemalloc
 import zipfile
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from xml.etree import ElementTree
 
 import pytest
@@ -14,7 +14,7 @@ from django.utils import timezone
 from membership.audit import record
 from membership.errors import AuditUnavailable, BadValue
 from membership.models import AuditEntry, AuditPersonal, Participant
-from membership.services import exports
+from membership.services import export_workbook
 from membership.services.exports import FORMATS, export
 from membership.vocab import AuditAction
 from tests import mirrored as m
@@ -181,12 +181,34 @@ def test_an_unknown_format_is_refused(vera):
 
 
 def test_a_list_longer_than_a_sheet_goes_on_on_the_next(vera, chess, monkeypatch):
-    monkeypatch.setattr(exports, "ROWS_OF_A_SHEET", 4)
+    monkeypatch.setattr(export_workbook, "ROWS_OF_A_SHEET", 4)
     for number in range(7):
         m.participant(f"P{number}", chess)
     data = content(vera, "xlsx")
     assert [row[0] for row in read_xlsx(data, 1)] == ["Name", "P0", "P1", "P2"]
     assert [row[0] for row in read_xlsx(data, 3)] == ["Name", "P6"]
+
+
+def test_a_full_sheet_is_followed_by_no_empty_one(vera, chess, monkeypatch):
+    monkeypatch.setattr(export_workbook, "ROWS_OF_A_SHEET", 4)
+    m.crowd(3, chess)
+    with zipfile.ZipFile(io.BytesIO(content(vera, "xlsx"))) as archive:
+        assert [name for name in archive.namelist() if "worksheets" in name] == ["xl/worksheets/sheet1.xml"]
+
+
+def test_a_sheet_too_large_for_its_archive_goes_on_on_the_next(vera, chess, monkeypatch):
+    monkeypatch.setattr(export_workbook, "BYTES_OF_A_SHEET", 1)
+    m.crowd(export_workbook.ROWS_AT_ONCE + 2, chess)
+    data = content(vera, "xlsx")
+    assert [len(read_xlsx(data, number)) for number in (1, 2)] == [export_workbook.ROWS_AT_ONCE + 1, 3]
+
+
+def test_times_are_times_and_what_looks_like_an_escape_stays_as_it_is(vera, chess):
+    m.participant('_x0041_ <&> "Ada"  ', chess, last_read_at=READ_AT)
+    _head, (name, _group, _manager, read_at) = read_xlsx(content(vera, "xlsx"))
+    assert name == '_x005F_x0041_ <&> "Ada"  '
+    there = datetime(1899, 12, 30) + timedelta(days=float(read_at))
+    assert abs(there - timezone.localtime(READ_AT).replace(tzinfo=None)) < timedelta(milliseconds=1)
 
 
 def test_a_long_cell_is_cut_where_a_sheet_holds_no_more(vera, chess):
@@ -214,9 +236,10 @@ def test_memory_stays_flat_however_long_the_list(vera, chess, format):
     assert peak < 3_000_000
 
 
-def test_the_first_bytes_of_a_long_list_come_at_once(vera, chess):
+@pytest.mark.parametrize("format", FORMATS)
+def test_the_first_bytes_of_a_long_list_come_at_once(vera, chess, format):
     m.crowd(8_000, chess)
-    rows = made(vera, "csv")[2]
+    rows = made(vera, format)[2]
     began = time.monotonic()
     assert len(next(rows) + next(rows)) < 100_000
     assert time.monotonic() - began < 0.5
