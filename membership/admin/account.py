@@ -24,6 +24,10 @@ from membership.vocab import Right
 class AccountAdmin(AccountVerbs):
     is_mirrored = True
     lead = gettext_lazy("Who can be in groups: the users of each system.")
+    empty = gettext_lazy(
+        "The systems were read, and list no accounts that their credentials may see. Their pages say why."
+    )
+    empty_leads_to = (Connection, gettext_lazy("To the systems"))
     page_template = "membership/accounts/page.html"
     posts = {"remove_everywhere": Right.ACT, "refresh": Right.REFRESH, "make_person": Right.ACT}
     list_display = ("who", "mail", "system", "whose", "marks", "changed")

@@ -52,6 +52,8 @@ class PanelAdmin(ModelAdmin):  # type: ignore[misc]  # the theme is not typed
     action_fields: ClassVar[str] = ""
     """Template of fields that the list's actions take, beside the buttons."""
     empty: ClassVar[Text] = gettext_lazy("There is nothing here yet.")
+    empty_leads_to: ClassVar[tuple[type[Model], Text] | None] = None
+    """The list on which one goes on from an empty one, and the words of its link."""
 
     list_per_page = ROWS
     show_full_result_count = False
@@ -137,7 +139,10 @@ class PanelAdmin(ModelAdmin):  # type: ignore[misc]  # the theme is not typed
 
     def nothing_yet(self, request: Request) -> Nothing:
         """What the list says when it has no rows at all, and where to go next."""
-        return Nothing(str(self.empty))
+        if self.empty_leads_to is None:
+            return Nothing(str(self.empty))
+        model, link = self.empty_leads_to
+        return Nothing(str(self.empty), cells.listing(model), str(link))
 
     def get_actions(self, request: Request) -> dict[str, Any]:
         actions: dict[str, Any] = super().get_actions(request)

@@ -34,6 +34,9 @@ class BundleForm(forms.Form):
 @admin.register(Bundle)
 class BundleAdmin(PanelAdmin):
     lead = gettext_lazy("Named sets of groups in several systems, given to people or withdrawn in one change.")
+    empty = gettext_lazy(
+        "No bundle yet. Make one of the groups that new people are always given together, and give it to them at once."
+    )
     page_template = "membership/bundles/page.html"
     change_list_template = "membership/bundles/list.html"
     posts = {"delete_bundle": Right.ACT}

@@ -18,7 +18,7 @@ from membership.admin import change_contexts as contexts
 from membership.admin.base import PanelAdmin
 from membership.admin.requests import ROW_ID, Request
 from membership.errors import BadValue, ChangeRefused, NotAllowed, Reason
-from membership.models import Change, Operation
+from membership.models import Change, Operation, Participant
 from membership.sentences import say
 from membership.services import (
     approval,
@@ -72,6 +72,8 @@ class WaitsFilter(filters.Choice):
 @admin.register(Change)
 class ChangeAdmin(PanelAdmin):
     lead = gettext_lazy("What somebody asked for, with its reason and what became of it. Newest first.")
+    empty = gettext_lazy("Nothing was asked for yet. Select people on the list of participants and choose what to do.")
+    empty_leads_to = (Participant, gettext_lazy("To the participants"))
     page_template = "membership/changes/page.html"
     posts = {
         "confirm": Right.ACT,

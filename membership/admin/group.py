@@ -16,7 +16,7 @@ from membership.admin.group_verbs import GroupVerbs
 from membership.admin.participant_verbs import offered_in
 from membership.admin.requests import ROW_ID, Request
 from membership.errors import ChangeRefused, NotAllowed, Reason
-from membership.models import Group, Participant, visible_to
+from membership.models import Connection, Group, Participant, visible_to
 from membership.services import pages, people, refresh, removal
 from membership.services.abilities import abilities
 from membership.templatetags import cells
@@ -46,6 +46,10 @@ class PresentFilter(filters.Choice):
 class GroupAdmin(GroupVerbs):
     is_mirrored = True
     lead = gettext_lazy("Rooms, chats and groups of all systems.")
+    empty = gettext_lazy(
+        "The systems were read, and have no groups that their credentials may see. Their pages say why."
+    )
+    empty_leads_to = (Connection, gettext_lazy("To the systems"))
     page_template = "membership/groups/page.html"
     posts = {
         "remove": Right.ACT,

@@ -33,6 +33,8 @@ HEAVY = (
 class ParticipantAdmin(ParticipantVerbs):
     is_mirrored = True
     lead = gettext_lazy("Everybody who is in a group, as the systems last confirmed it.")
+    empty = gettext_lazy("Nobody is in a group of the systems that were read. Add people on a group's page.")
+    empty_leads_to = (Group, gettext_lazy("To the groups"))
     page_template = "membership/participants/page.html"
     list_display = ("who", "where", "role", "writes", "muted", "participant_type", "last_read", "known")
     list_filter = filters.of_table(

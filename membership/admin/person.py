@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 from membership.admin import erasure, filters, person_links, person_matrix, person_privacy, time_machine
 from membership.admin.person_verbs import PersonVerbs
 from membership.admin.requests import Request, visible_systems
-from membership.models import Account, Person, reached_ids, visible_to
+from membership.models import Account, LinkProposal, Person, reached_ids, visible_to
 from membership.services import leaving, leaving_pages, pages, people, removal
 from membership.templatetags import cells
 from membership.vocab import Right
@@ -23,6 +23,10 @@ from membership.vocab import Right
 class PersonAdmin(PersonVerbs):
     is_mirrored = True
     lead = gettext_lazy("People to whom accounts are linked. Link accounts on the accounts list.")
+    empty = gettext_lazy(
+        "No accounts are linked yet. Look at what is proposed, or link accounts on their list by hand."
+    )
+    empty_leads_to = (LinkProposal, gettext_lazy("To the proposals"))
     page_template = "membership/people/page.html"
     posts = {
         "remove_everywhere": Right.ACT,

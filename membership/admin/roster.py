@@ -16,7 +16,6 @@ from django.utils.translation import gettext_lazy
 from membership import conf
 from membership.admin import filters
 from membership.admin.base import PanelAdmin
-from membership.admin.changelist import Nothing
 from membership.admin.requests import ROW_ID, Request
 from membership.admin.until import UntilForm
 from membership.admin.uploads import was_too_large
@@ -59,6 +58,7 @@ class RosterAdmin(PanelAdmin):
     right = Right.ACT
     lead = gettext_lazy("Who is to be in a group, from a file. Each list ends in a preview; nothing is sent before.")
     empty = gettext_lazy("No list was uploaded yet. Open a group, and choose “From a list…” there.")
+    empty_leads_to = (Group, gettext_lazy("To the groups"))
     page_template = "membership/rosters/page.html"
     posts = {"columns": Right.ACT, "columns_again": Right.ACT, "confirm_rows": Right.ACT, "sheet": Right.ACT}
     list_display = ("file", "state_word", "mode_word", "rows_count", "who", "asked")
@@ -71,9 +71,6 @@ class RosterAdmin(PanelAdmin):
     def page_rows(self, request: Request) -> QuerySet:
         rows = Roster.objects.select_related("group", "connection", "asked_by", "change")
         return visible_to(rows, request.user)
-
-    def nothing_yet(self, request: Request) -> Nothing:
-        return Nothing(str(self.empty), cells.listing(Group), _("To the groups"))
 
     def own_urls(self, prefix: str) -> list[URLPattern]:
         view = self.admin_site.admin_view

@@ -191,3 +191,27 @@ def test_an_empty_list_of_a_stopped_system_leads_to_the_systems(as_, viewer, off
     said = as_(viewer).get("/membership/participant/").content.decode()
     assert "Look at the systems" in said
     assert "every 2s" not in said
+
+
+LISTS = {
+    "participant": "Add people on a group",
+    "group": "no groups that their credentials may see",
+    "account": "no accounts that their credentials may see",
+    "person": "Look at what is proposed",
+    "change": "Select people on the list of participants",
+    "bundle": "Make one of the groups",
+    "roster": "choose “From a list…”",
+    "leaving": "",
+    "erasure": "on the person",
+    "drift": "Each reading looks again",
+    "linkproposal": "",
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_an_empty_list_says_what_to_do_next(as_, owner, name):
+    mirrored.system()
+    said = as_(owner).get(f"/membership/{name}/").content.decode()
+    assert "There is nothing here yet" not in said
+    assert "Nothing matches" not in said
+    assert LISTS[name] in said
