@@ -148,6 +148,8 @@ class Lane(threading.Thread):
         """True: there was something to do. Raises what stops the lane for now."""
         promoted = outbox.promote(self._connection_id)
         sent, trouble = runner.push()
+        if runner.was_accepted:
+            self._token_works()
         if trouble:
             raise trouble
         if sent:
@@ -203,7 +205,7 @@ class Lane(threading.Thread):
         )
 
     def _token_works(self) -> None:
-        """What a renewal gave was accepted since: a reading longer than its life may renew it again."""
+        """What a renewal gave was accepted since: what takes longer than its life may renew it again."""
         if self._bucket.taken > self._taken_at_renewal:
             self._renewed = False
 

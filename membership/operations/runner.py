@@ -81,6 +81,8 @@ class Runner:
         self._reads = reads or Reads()
         self._queue_at = 0.0
         self._halted = threading.Event()
+        self.was_accepted = False
+        """Whether the remote took a call of the last push, and with it the token."""
 
     @property
     def window(self) -> int:
@@ -97,7 +99,7 @@ class Runner:
 
         Whatever was begun is settled when this returns. Raises `LaneLost`.
         """
-        sent, trouble = False, None
+        sent, trouble, self.was_accepted = False, None, False
         self._pace.rest()
         self._halted.clear()
         turn_ends = time.monotonic() + TURN_S
@@ -170,7 +172,9 @@ class Runner:
         self._start(going_on, {item.operation_id: item.reads for item in batch})
         trouble = None
         for item in batch:
-            if item.error is not None and _stops_the_lane(item.error):
+            if item.error is None:
+                self.was_accepted = True
+            elif _stops_the_lane(item.error):
                 trouble = _graver(trouble, item.error)
         return trouble
 

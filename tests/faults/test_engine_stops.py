@@ -109,6 +109,19 @@ def test_a_renewal_belongs_to_the_lanes_owner_and_is_on_record_once(crowd):
     assert [entry.path for entry in crowd.sandbox.mudbase.journal.entries if entry.is_sign_in] == ["/api/auth/refresh"]
 
 
+def test_a_token_that_was_accepted_since_its_renewal_may_be_renewed_again(crowd):
+    """In one push: what a renewal gave was taken for a while, and ran out as well."""
+    mudbase = crowd.sandbox.mudbase
+    for accepted in (0, 8):
+        expired = Fault("status", method="DELETE", status=401, body={"error": "expired"}, after=accepted, times=1)
+        mudbase.faults.add(expired)
+    change = everybody_leaves("Many")
+    work_in_a_hurry()
+    assert states(change) == {OperationState.CONFIRMED}
+    assert Connection.objects.get(pk=crowd.mudbase.pk).state == ConnectionState.ACTIVE
+    assert [entry.path for entry in mudbase.journal.entries if entry.is_sign_in] == ["/api/auth/refresh"] * 2
+
+
 def seconds_to_empty(server):
     writes = [entry for entry in server.journal.entries if entry.is_write]
     return writes[-1].time - writes[0].time
