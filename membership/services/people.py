@@ -4,12 +4,13 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, TypeVar
 
 from django.db import transaction
+from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from membership.audit import record
 from membership.errors import BadValue, NotAllowed, Reason
-from membership.models import Account, Group, Person, visible_to
+from membership.models import Account, Group, Person, reached_ids, visible_to
 from membership.services.shell import audited, need_right, need_visible, refuse
 from membership.services.typed import clean
 from membership.vocab import AuditAction, Chain, Right
@@ -21,6 +22,13 @@ P = TypeVar("P", Person, Group)
 
 NAME_CHARS = 300
 NOTE_CHARS = 300
+
+
+def with_accounts_n(rows: QuerySet[Person], user: "User") -> QuerySet[Person]:
+    """People with `accounts_n`: how many of their accounts the user may see."""
+    within = reached_ids(user)
+    seen = Q() if within is None else Q(accounts__connection_id__in=within)
+    return rows.annotate(accounts_n=Count("accounts", filter=seen, distinct=True))
 
 
 @audited
