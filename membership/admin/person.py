@@ -48,7 +48,7 @@ class PersonAdmin(PersonVerbs):
         return [*super().own_urls(prefix), *time_machine.urls(self, prefix)]
 
     def get_queryset(self, request: Request) -> QuerySet:
-        return people.with_accounts_n(super().get_queryset(request), request.user)
+        return people.listed(super().get_queryset(request), request.user)
 
     def get_search_results(self, request: Request, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
         """By name, or by name and e-mail of accounts that the user may see: hidden ones find nobody."""

@@ -112,7 +112,7 @@ def _lines(kind: Kind, rows: Iterable[tuple[int, str, str]]) -> list[Found]:
 def _people(text: str, user: "User", limit: int) -> list[Found]:
     accounts = visible_to(Account.objects.filter(matching.contains("email", text), is_present=True), user)
     wanted = Person.objects.filter(_words(text, "name") | Q(pk__in=accounts.values("person_id")))
-    rows: QuerySet[Any] = people.with_accounts_n(visible_to(wanted, user), user)
+    rows: QuerySet[Any] = people.listed(visible_to(wanted, user), user)
     best = _best_first(rows, matching.begins("name", text), "name", "pk")[:limit]
     return _lines(Kind.PERSON, ((row.pk, row.name, _accounts_of(row.accounts_n)) for row in best))
 
