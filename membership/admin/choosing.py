@@ -11,6 +11,7 @@ from membership.admin.picking import Choices, Line
 from membership.admin.requests import Request, visible_systems
 from membership.models import Account, Bundle, Connection, Group, Participant, Person, visible_to
 from membership.services.abilities import Abilities, abilities_of
+from membership.services.people import apart
 from membership.templatetags import cells
 
 
@@ -97,7 +98,7 @@ def groups(
 
 def people(request: Request, *, but: Collection[int] = ()) -> Choices:
     """People, found by name, or by name and e-mail of accounts that the user may see."""
-    known = visible_to(Person.objects.prefetch_related("accounts"), request.user)
+    known = visible_to(apart(Person.objects.prefetch_related("accounts")), request.user)
     seen = visible_to(Account.objects.filter(person__isnull=False), request.user).order_by()
 
     def named(word: str) -> Q:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern
 from django.utils.safestring import SafeString
@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 from membership.admin import erasure, filters, person_links, person_matrix, person_privacy, time_machine
 from membership.admin.person_verbs import PersonVerbs
 from membership.admin.requests import Request, visible_systems
-from membership.models import Account, LinkProposal, Person, reached_ids, visible_to
+from membership.models import Account, LinkProposal, Person, visible_to
 from membership.services import leaving, leaving_pages, pages, people, removal
 from membership.templatetags import cells
 from membership.vocab import Right
@@ -48,11 +48,7 @@ class PersonAdmin(PersonVerbs):
         return [*super().own_urls(prefix), *time_machine.urls(self, prefix)]
 
     def get_queryset(self, request: Request) -> QuerySet:
-        within = reached_ids(request.user)
-        seen = Q() if within is None else Q(accounts__connection_id__in=within)
-        rows: QuerySet = super().get_queryset(request)
-        rows = rows.annotate(accounts_n=Count("accounts", filter=seen, distinct=True))
-        return rows
+        return people.listed(super().get_queryset(request), request.user)
 
     def get_search_results(self, request: Request, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
         """By name, or by name and e-mail of accounts that the user may see: hidden ones find nobody."""

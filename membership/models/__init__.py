@@ -12,7 +12,7 @@ from membership.models.leaving import Leaving, LeavingState
 from membership.models.notice import Notice, NoticeChoice, NoticeCursor, NoticeEvent, NoticeState
 from membership.models.operation import Operation
 from membership.models.participant import Drift, Participant, Presence
-from membership.models.person import Account, LinkProposal, Person
+from membership.models.person import Account, LinkProposal, Merging, Person
 from membership.models.proof import AnchorSink, AuditAnchor, AuditCheck, AuditCut, AuditSpan
 from membership.models.reading import Reading
 from membership.models.roster import (
@@ -55,6 +55,7 @@ __all__ = [
     "LeavingState",
     "LeftOut",
     "LinkProposal",
+    "Merging",
     "Notice",
     "NoticeChoice",
     "NoticeCursor",

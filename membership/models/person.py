@@ -9,14 +9,22 @@ from membership.models.visibility import InConnection
 from membership.vocab import ProposalHint, ProposalState
 
 
-class Person(models.Model):
-    """A human to whom accounts are linked. Ours: no remote knows about it."""
+class Described(models.Model):
+    """What is said about a human."""
 
     name = models.CharField(_("name"), max_length=300)
     is_protected = models.BooleanField(_("protected"), default=False)
     protected_note = models.CharField(_("why protected"), max_length=300, blank=True)
     protected_by_id = models.BigIntegerField(null=True, blank=True)
     protected_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        abstract = True
+
+
+class Person(Described):
+    """A human to whom accounts are linked. Ours: no remote knows about it."""
+
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -93,3 +101,30 @@ class LinkProposal(models.Model):
     @staticmethod
     def visible_within(connection_ids: list[int], user_id: int) -> Q:
         return Q(first__connection_id__in=connection_ids, second__connection_id__in=connection_ids)
+
+
+class Merging(Described):
+    """Who somebody was before two people became one: that is restored when the link is taken back.
+
+    Only `services/merging.py` writes these rows, and no page shows them: they are no person.
+    """
+
+    person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="mergings")
+    """Whose part they are now."""
+    former_id = models.BigIntegerField(unique=True)
+    """The number that they had as a person, and get again."""
+    created_at = models.DateTimeField()
+    merged_at = models.DateTimeField()
+    """When the proposals were accepted by which they became one."""
+    accounts = models.JSONField(default=list)
+    """Ids of the accounts that were theirs."""
+    others = models.JSONField(default=list)
+    """Ids of the accounts that were those of the people with whom they became one."""
+    leaving_id = models.BigIntegerField(null=True, blank=True)
+    """The leaver's row that was open then."""
+
+    class Meta:
+        verbose_name = "merging"
+
+    def __str__(self) -> str:
+        return f"person {self.former_id} in {self.person_id}"

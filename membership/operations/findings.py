@@ -52,8 +52,13 @@ def judge(operation: Operation, seen: Seen) -> Finding:
 
 def _confirmed(operation: Operation) -> Finding:
     already = Reason.ALREADY_GONE if operation.verb in (Verb.REMOVE, Verb.DELETE_GROUP) else Reason.ALREADY_SO
-    outcome = already if operation.suspicion else Reason.READ_BACK_DONE
+    outcome = already if _is_of_others(operation) else Reason.READ_BACK_DONE
     return Finding(OperationState.CONFIRMED, outcome, calls_done=len(operation.calls))
+
+
+def _is_of_others(operation: Operation) -> bool:
+    """Whether what is so was done by somebody else: the remote said no, and no call of ours was sent before."""
+    return bool(operation.suspicion) and not operation.calls_done and not operation.resends
 
 
 def _not_applied(operation: Operation) -> Finding:
@@ -143,8 +148,7 @@ def _of_vanished(operation: Operation) -> Finding:
 
     Where the remote refused the removal, and none was sent before, somebody else removed them: they are not put back.
     """
-    removed_by_others = operation.suspicion and not operation.calls_done and not operation.resends
-    if len(operation.calls) > 1 and not removed_by_others:
+    if len(operation.calls) > 1 and not _is_of_others(operation):
         return _not_applied(operation) if operation.calls_done else _go_on(1)
     return _foreign()
 

@@ -126,14 +126,33 @@ def _supersede(connection_id: int, ids: Sequence[int]) -> set[int]:
     """
     now = timezone.now()
     older = turns.opposites(connection_id, ids)
-    Operation.objects.filter(pk__in=[operation.pk for operation in older]).update(
-        state=OperationState.CANCELLED, outcome=Reason.SUPERSEDED, settled_at=now, secrets={}
-    )
-    entries = [
-        operation_entry(AuditAction.OPERATION_SUPERSEDED, operation, outcome=Reason.SUPERSEDED) for operation in older
-    ]
+    entries = _withdraw(older, Reason.SUPERSEDED, now)
     record.write(record.connection_chain(connection_id), entries, at=now)
     return {operation.change_id for operation in older}
+
+
+def _withdraw(operations: Sequence[Operation], why: Reason, now: datetime) -> list[record.Entry]:
+    """Cancel operations that are locked, and that nobody has begun."""
+    Operation.objects.filter(pk__in=[operation.pk for operation in operations]).update(
+        state=OperationState.CANCELLED, outcome=why, settled_at=now, secrets={}
+    )
+    return [operation_entry(AuditAction.OPERATION_SUPERSEDED, operation, outcome=why) for operation in operations]
+
+
+def withdraw_removal(
+    change: Change, *, group_id: int, account_id: int, why: Reason, at: datetime
+) -> list[record.Entry] | None:
+    """Cancel the removal of one account from one group in a confirmed change. Inside the caller's transaction.
+
+    Returns what to write last into the chain of its connection; None: it has begun, and ends as it ends. A change in
+    which nothing is open by it is closed by the worker's sweep.
+    """
+    removals = Operation.objects.select_for_update(of=("self",), no_key=True).select_related("group", "account")
+    rows = removals.filter(change=change, group=group_id, account=account_id, state__in=OperationState.open())
+    found = list(rows.order_by("pk"))
+    if any(op.calls_done or op.state not in (OperationState.PLANNED, OperationState.QUEUED) for op in found):
+        return None
+    return _withdraw(found, why, at)
 
 
 def claim(connection_id: int, token: int, limit: int) -> list[Operation]:

@@ -129,7 +129,7 @@ def step_after(item: Attempt, operation: Operation, now: datetime) -> Step:
         return _found_otherwise(step)
     if done >= len(operation.calls) or item.was_there:
         step.state = OperationState.CONFIRMED
-        if item.verdict == Verdict.ALREADY_SO:
+        if item.verdict == Verdict.ALREADY_SO and not operation.resends:
             step.outcome = Reason.ALREADY_GONE if operation.verb == Verb.REMOVE else Reason.ALREADY_SO
     return step
 

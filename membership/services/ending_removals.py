@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from membership.audit import record
-from membership.errors import MusterbookError
+from membership.errors import MusterbookError, Reason
 from membership.models import Change, Ending, Participant, Presence, has_right, visible_to
 from membership.plans import compile as plan_compiler
 from membership.plans.wishes import Remove
@@ -40,7 +40,11 @@ _looked_at = -LOOK_EVERY_S
 CLOSED_AT_ONCE = 200
 HALF_DONE = Q(operation__state=OperationState.REFUSED, operation__outcome_params__half_done=True)
 """Added, but refused the rights that were wished with it: they are there."""
-CAME = Q(operation=None) | Q(operation__state=OperationState.CONFIRMED) | HALF_DONE
+WAS_THERE = Q(operation__state=OperationState.NOT_NEEDED) | Q(
+    operation__state=OperationState.CONFIRMED, operation__outcome=Reason.ALREADY_SO
+)
+"""Somebody else had added them before it was our turn: they stay, as whoever is there at the preview."""
+CAME = Q(operation=None) | Q(operation__state=OperationState.CONFIRMED) & ~WAS_THERE | HALF_DONE
 
 
 def look() -> bool:
@@ -63,10 +67,10 @@ def act_on_due() -> bool:
 
 
 def close_over() -> int:
-    """Close the end dates of people who are gone, never came or never will, or whose removal somebody threw away or
-    rejected."""
+    """Close the end dates of people who are gone, never came or never will, were there without us, or whose removal
+    somebody threw away or rejected."""
     there = Participant.objects.filter(group=OuterRef("group"), account=OuterRef("account"), is_present=True)
-    failed = Q(operation__state__in=(OperationState.OVERTAKEN, OperationState.CANCELLED, OperationState.NOT_NEEDED))
+    failed = WAS_THERE | Q(operation__state__in=(OperationState.OVERTAKEN, OperationState.CANCELLED))
     failed |= Q(operation__state=OperationState.REFUSED, operation__outcome_params__half_done__isnull=True)
     # Where the addition's row was not told, the mirror does not know yet that they are there.
     has_come = CAME & (Q(operation=None) | Q(operation__participant__isnull=False))

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from membership.audit import record
 from membership.errors import BadValue, Reason
 from membership.models import Change, Ending, Operation, Participant
+from membership.operations import outbox
 from membership.services import titles
 from membership.services.drafts import make_stale
 from membership.services.shell import audited, need_right, need_visible, refuse
@@ -56,7 +57,8 @@ def said_in(change: Change) -> dt.date | None:
 def bind(change: Change, *, actor: "User") -> None:
     """Bind the end date of a change that is being confirmed to those whom it adds. Inside the caller's transaction.
 
-    Whoever is in the group already is not added, and gets no end date by it.
+    Whoever is in the group already is not added, and gets no end date by it; where that turns out later,
+    the worker closes it.
     """
     last_day = said_in(change)
     if last_day is None:
@@ -118,7 +120,8 @@ def _bound(steps: Sequence[Operation], last_day: dt.date, actor: "User") -> reco
 def set_end(participant: Participant, last_day: dt.date, *, actor: "User") -> Ending:
     """Say until when somebody who is in a group stays; an earlier end date is replaced.
 
-    Raises `BadValue` for a day that is over, `ChangeRefused` where they are gone or whose place it is is not known.
+    Raises `BadValue` for a day that is over, `ChangeRefused` where they are gone, whose place it is is not known, or
+    their removal is being sent.
     """
     need_right(actor, Right.ACT)
     need_visible(participant, actor)
@@ -134,22 +137,23 @@ def set_end(participant: Participant, last_day: dt.date, *, actor: "User") -> En
             set_by=actor,
             set_at=now,
         )
-        entries.append(entry(AuditAction.ENDING_SET, made, row.label, actor=actor))
-        record.write(Chain.PANEL, entries, at=now)
+        entries[Chain.PANEL].append(entry(AuditAction.ENDING_SET, made, row.label, actor=actor))
+        record.write_all(entries, at=now)
     return made
 
 
 @audited
 def lift_end(participant: Participant, *, actor: "User") -> None:
-    """Take the end date of somebody in a group away. Raises `ChangeRefused` where there is none."""
+    """Take the end date of somebody in a group away. Raises `ChangeRefused` where there is none, or their removal is
+    being sent."""
     need_right(actor, Right.ACT)
     need_visible(participant, actor)
     row, now = _there(participant), timezone.now()
     with transaction.atomic():
         entries = _lift(row, now, actor, replaced=False)
-        if not entries:
+        if not entries[Chain.PANEL]:
             refuse(Reason.NOTHING_TO_DO)
-        record.write(Chain.PANEL, entries, at=now)
+        record.write_all(entries, at=now)
 
 
 def _there(participant: Participant) -> Participant:
@@ -161,18 +165,31 @@ def _there(participant: Participant) -> Participant:
     return row
 
 
-def _lift(row: Participant, now: dt.datetime, actor: "User", *, replaced: bool) -> list[record.Entry]:
-    """End what was said before. A removal that nobody confirmed yet can no longer be."""
-    entries = []
+def _lift(row: Participant, now: dt.datetime, actor: "User", *, replaced: bool) -> dict[str, list[record.Entry]]:
+    """End what was said before; returns what to write last. A removal that nobody confirmed yet can no longer be, of a
+    confirmed one this step is withdrawn. Raises `ChangeRefused` where that has begun."""
+    entries: dict[str, list[record.Entry]] = {Chain.PANEL: []}
     found = Ending.objects.filter(group=row.group_id, account=row.account_id, state__in=LIVE)
     for ending in found.select_for_update(of=("self",)).select_related("removal", "group"):
         ending.state, ending.closed_at = EndingState.LIFTED, now
         ending.save(update_fields=["state", "closed_at"])
         if not replaced:
-            entries.append(entry(AuditAction.ENDING_LIFTED, ending, row.label, actor=actor))
-        if ending.removal is not None:
-            stale = make_stale(ending.removal, now=now, why="changed", actor=actor)
-            entries += [stale] if stale else []
+            entries[Chain.PANEL].append(entry(AuditAction.ENDING_LIFTED, ending, row.label, actor=actor))
+        if ending.removal is None:
+            continue
+        stale = make_stale(ending.removal, now=now, why="changed", actor=actor)
+        if stale is not None:
+            entries[Chain.PANEL].append(stale)
+        else:
+            entries[record.connection_chain(ending.connection_id)] = _withdraw(ending, ending.removal, now)
+    return entries
+
+
+def _withdraw(ending: Ending, removal: Change, now: dt.datetime) -> list[record.Entry]:
+    about = {"group_id": ending.group_id, "account_id": ending.account_id}
+    entries = outbox.withdraw_removal(removal, **about, why=Reason.END_DATE_ALTERED, at=now)
+    if entries is None:
+        refuse(Reason.BEING_REMOVED)
     return entries
 
 

@@ -124,7 +124,7 @@ def _erase_now(
         now = timezone.now()
         entries = _stale_drafts(found, now, actor)
         _need_free(found)  # after the lock: none of them is confirmed any more
-        row.counts = _erase(person, found, told, telling, now)
+        row.counts = _erase(found, told, telling, now)
         missing = archives.missing()
         row.counts |= {
             "archived_parts": sum(each.parts for each in rewritten),
@@ -240,7 +240,7 @@ def _stale_drafts(found: Traces, now: datetime, actor: "User") -> list[record.En
 # what goes
 
 
-def _erase(person: Person, found: Traces, told: set[int], telling: set[int], now: datetime) -> dict[str, int]:
+def _erase(found: Traces, told: set[int], telling: set[int], now: datetime) -> dict[str, int]:
     """How many rows of each kind were emptied."""
     counts = {
         "changes": _erase_changes(found, telling | found.changes, now),
@@ -256,7 +256,8 @@ def _erase(person: Person, found: Traces, told: set[int], telling: set[int], now
     counts["places"] = _erase_places(found)
     counts["accounts"] = _erase_accounts(found)
     counts["parts"] = parts.erase(entries)
-    person.delete()
+    found.mergings().delete()
+    Person.objects.filter(pk__in=found.people).delete()
     return counts
 
 

@@ -4,7 +4,7 @@ A proposal names two accounts. Once it is accepted, `first` is the one that stay
 that joined: taking it back parts the second from the first.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,8 @@ from django.utils import timezone
 
 from membership.audit import record
 from membership.errors import NotAllowed, Reason
-from membership.models import Account, Change, Leaving, LeavingState, LinkProposal, Person, visible_to
+from membership.models import Account, Change, Leaving, LeavingState, LinkProposal, Merging, Person, visible_to
+from membership.services import merging
 from membership.services.decisions import Decided
 from membership.services.link_groups import Joining, joinings, reached_from
 from membership.services.shell import audited, need_right, need_visible, refuse
@@ -68,7 +69,8 @@ def take_back_proposals(chosen: Iterable[LinkProposal], *, actor: "User") -> Dec
     """Part again what accepted proposals linked, and put them back into the queue.
 
     The account that joined leaves the person, and takes along what other accepted proposals tie to it alone. A person
-    that was made for the link is gone again with it. People who were merged stay merged: unlink their accounts.
+    that was made for the link is gone again with it. Who was a person before the two became one is that person again,
+    with number, name, protection and accounts; proposals that tied them otherwise are open again, too.
 
     Raises `NotAllowed` for a protected person where the actor may not protect: unlinking would undo the protection.
     """
@@ -141,11 +143,12 @@ def _join(joining: Joining, actor: "User", now: datetime) -> record.Entry:
     person = joining.kept or _new_person(joining.accounts, now)
     joined = [account for account in joining.accounts if account.person_id != person.pk]
     merged = [each.pk for each in joining.merged]
+    merging.remember(person, joining.merged, now)
     Account.objects.filter(Q(pk__in=[account.pk for account in joined]) | Q(person_id__in=merged)).update(person=person)
     _take_over_protection(person, joining.merged)
     _take_over_leaving(person, joining.merged)
     _delete_unless_needed(joining.merged)
-    _mark_accepted(joining.proposals, {account.pk for account in joining.accounts} - {a.pk for a in joined}, actor, now)
+    _mark_accepted(joining.proposals, {account.pk: _rank(account, person) for account in joining.accounts}, actor, now)
     return record.Entry(
         AuditAction.PERSON_LINKED,
         actor=actor,
@@ -163,10 +166,15 @@ def _join(joining: Joining, actor: "User", now: datetime) -> record.Entry:
     )
 
 
-def _mark_accepted(rows: Sequence[LinkProposal], stayed: set[int], actor: "User", now: datetime) -> None:
+def _rank(account: Account, kept: Person) -> int:
+    """Who comes first stayed: accounts of the person who is kept, then those of other people, then those of nobody."""
+    return 0 if account.person_id == kept.pk else 1 if account.person_id is not None else 2
+
+
+def _mark_accepted(rows: Sequence[LinkProposal], ranks: Mapping[int, int], actor: "User", now: datetime) -> None:
     _of(rows).update(state=ProposalState.ACCEPTED, decided_by_id=actor.pk, decided_at=now)
     for row in rows:
-        if row.second_id in stayed and row.first_id not in stayed:
+        if ranks[row.second_id] < ranks[row.first_id]:
             _of([row]).update(first_id=row.second_id, second_id=row.first_id)
 
 
@@ -235,17 +243,25 @@ def _take_back(rows: list[LinkProposal], actor: "User", _now: datetime) -> tuple
         person_id = person_ids[row.second_id]
         if person_id is not None and person_id == person_ids[row.first_id]:
             person = Person.objects.select_for_update().get(pk=person_id)
-            moved = _moved(row, person, actor)
-            entries.append(_part(person, moved, actor, made_at=row.decided_at, proposal=row))
+            former = merging.made_by(row, person, _ties(person).exclude(pk=row.pk))
+            moved = _moved(row, person, former, actor)
+            former = former or merging.whole_among(moved, person)
+            entries.append(_part(person, moved, actor, made_at=row.decided_at, proposal=row, former=former))
         _open_again([row.pk])
     return len(rows), entries
 
 
-def _moved(row: LinkProposal, person: Person, actor: "User") -> set[int]:
-    """The accounts that leave with the second one."""
-    tied = reached_from(row.second_id, _ties(person).exclude(pk=row.pk))
-    if row.first_id in tied:  # other proposals tie them all together: only this one account leaves
-        tied = {row.second_id}
+def _moved(row: LinkProposal, person: Person, former: Merging | None, actor: "User") -> set[int]:
+    """The accounts that leave: with the second one, or those that were `former`'s."""
+    ties = _ties(person).exclude(pk=row.pk)
+    if former is not None:
+        theirs = set(person.accounts.filter(pk__in=former.accounts).values_list("pk", flat=True))
+        free = ties.exclude(Q(first__in=former.others) | Q(second__in=former.others))
+        tied = theirs.union(*(reached_from(pk, free) for pk in theirs))
+    else:
+        tied = reached_from(row.second_id, ties)
+        if row.first_id in tied:  # other proposals tie them all together: only this one account leaves
+            tied = {row.second_id}
     if visible_to(Account.objects.filter(pk__in=tied), actor).count() < len(tied):
         raise NotAllowed(Reason.NOT_VISIBLE)
     return tied
@@ -256,9 +272,18 @@ def _ties(person: Person) -> QuerySet[LinkProposal]:
 
 
 def _part(
-    person: Person, moved: set[int], actor: "User", *, made_at: datetime | None, proposal: LinkProposal | None = None
+    person: Person,
+    moved: set[int],
+    actor: "User",
+    *,
+    made_at: datetime | None,
+    proposal: LinkProposal | None = None,
+    former: Merging | None = None,
 ) -> record.Entry:
-    """Part accounts from their person. Several stay together, as a new one. Returns the entry to write last."""
+    """Part accounts from their person. They are `former` again; else several stay together, as a new person.
+
+    Returns the entry to write last.
+    """
     if person.is_protected:
         need_right(actor, Right.PROTECT)
     leaving = list(Account.objects.filter(pk__in=moved).order_by("pk"))
@@ -268,8 +293,12 @@ def _part(
         .filter(Q(first_id__in=moved) ^ Q(second_id__in=moved))  # between those who leave and those who stay
         .values_list("pk", flat=True)
     )
-    new = Person.objects.create(name=leaving[0].label[:300] or person.name) if len(moved) > 1 else None
+    if former is not None:
+        new: Person | None = merging.restore(former)
+    else:
+        new = Person.objects.create(name=leaving[0].label[:300] or person.name) if len(moved) > 1 else None
     Account.objects.filter(pk__in=moved).update(person=new)
+    merging.go_along(person, moved, new)
     _open_again(reopened)
     moved |= _drop_if_left_alone(person, made_at)
     return record.Entry(
@@ -280,7 +309,8 @@ def _part(
         data={
             "accounts": sorted(moved),
             "proposals": sorted({*reopened, *([proposal.pk] if proposal else [])}),
-            "new_person": new.pk if new else None,
+            "new_person": new.pk if new and former is None else None,
+            "restored": new.pk if new and former is not None else None,
         },
         personal={"person": person.name, "accounts": [account.label for account in leaving]},
     )

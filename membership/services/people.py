@@ -4,12 +4,13 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, TypeVar
 
 from django.db import transaction
+from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from membership.audit import record
 from membership.errors import BadValue, NotAllowed, Reason
-from membership.models import Account, Group, Person, visible_to
+from membership.models import Account, Group, Merging, Person, reached_ids, visible_to
 from membership.services.shell import audited, need_right, need_visible, refuse
 from membership.services.typed import clean
 from membership.vocab import AuditAction, Chain, Right
@@ -21,6 +22,18 @@ P = TypeVar("P", Person, Group)
 
 NAME_CHARS = 300
 NOTE_CHARS = 300
+
+
+def apart(rows: QuerySet[Person]) -> QuerySet[Person]:
+    """Without those who are part of somebody else, and are only kept because a change or a leaver's row names them."""
+    return rows.exclude(pk__in=Merging.objects.values("former_id"))
+
+
+def listed(rows: QuerySet[Person], user: "User") -> QuerySet[Person]:
+    """People as lists show them, with `accounts_n`: how many of their accounts the user may see."""
+    within = reached_ids(user)
+    seen = Q() if within is None else Q(accounts__connection_id__in=within)
+    return apart(rows).annotate(accounts_n=Count("accounts", filter=seen, distinct=True))
 
 
 @audited

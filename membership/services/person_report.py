@@ -49,6 +49,7 @@ def report(person: Person, *, actor: "User") -> dict[str, Any]:
     accounts = visible_to(Account.objects.filter(pk__in=found.accounts), actor).select_related("connection")
     told = {
         "person": _columns(person),
+        "merged": _mergings(found),
         "accounts": [{"system": row.connection.name, **_columns(row)} for row in accounts.order_by("pk")],
         "places": _places(found, actor),
         "steps": _steps(found, actor),
@@ -84,6 +85,15 @@ def _columns(row: Model) -> dict[str, Any]:
     }
     secrets = getattr(row, "secrets", {})
     return {**found, **({"secrets_set": sorted(secrets)} if secrets else {})}
+
+
+def _mergings(found: Traces) -> Rows:
+    """Who they were before, as a person of their own."""
+    rows = found.mergings().filter(person=found.person_id).order_by("pk")
+    return [
+        {"name": row.name, "protected_note": row.protected_note, "created_at": row.created_at, "merged": row.merged_at}
+        for row in rows
+    ]
 
 
 def _places(found: Traces, actor: "User") -> Rows:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from membership.models import Account, Change, Group, Person, visible_to
-from membership.services import matching
+from membership.services import matching, people
 from membership.services.inert import inert
 from membership.services.titles import title
 
@@ -112,9 +112,9 @@ def _lines(kind: Kind, rows: Iterable[tuple[int, str, str]]) -> list[Found]:
 def _people(text: str, user: "User", limit: int) -> list[Found]:
     accounts = visible_to(Account.objects.filter(matching.contains("email", text), is_present=True), user)
     wanted = Person.objects.filter(_words(text, "name") | Q(pk__in=accounts.values("person_id")))
-    rows = visible_to(wanted.annotate(places=Count("accounts")), user)
+    rows: QuerySet[Any] = people.listed(visible_to(wanted, user), user)
     best = _best_first(rows, matching.begins("name", text), "name", "pk")[:limit]
-    return _lines(Kind.PERSON, ((row.pk, row.name, _accounts_of(row.places)) for row in best))
+    return _lines(Kind.PERSON, ((row.pk, row.name, _accounts_of(row.accounts_n)) for row in best))
 
 
 def _accounts_of(number: int) -> str:

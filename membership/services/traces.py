@@ -19,6 +19,7 @@ from membership.models import (
     Leaving,
     LeftOut,
     LinkProposal,
+    Merging,
     Operation,
     Participant,
     Person,
@@ -32,6 +33,8 @@ class Traces:
     """Ids of the rows, and the names by which texts may mention the person."""
 
     person_id: int
+    former: frozenset[int]
+    """Numbers of people who became part of the person."""
     accounts: frozenset[int]
     participants: frozenset[int]
     operations: frozenset[int]
@@ -54,7 +57,7 @@ class Traces:
     def is_in(self, refs: Mapping[str, int], *texts: str) -> bool:
         """Whether an entry with these references and texts is about the person, or tells of them: as the two below."""
         refers = (
-            refs.get("person") == self.person_id
+            refs.get("person") in self.people
             or refs.get("account") in self.accounts
             or refs.get("participant") in self.participants
             or refs.get("operation") in self.operations
@@ -64,11 +67,15 @@ class Traces:
 
     # rows
 
+    @property
+    def people(self) -> frozenset[int]:
+        return self.former | {self.person_id}
+
     def entries(self) -> "QuerySet[AuditEntry]":
         """The log's entries that refer to the person, by ids."""
-        refers = Q(person_id=self.person_id) | Q(account_id__in=self.accounts) | Q(participant_id__in=self.participants)
+        refers = Q(person_id__in=self.people) | Q(account_id__in=self.accounts) | Q(change_id__in=self.changes)
         return AuditEntry.objects.filter(
-            refers | Q(operation_id__in=self.operations) | Q(change_id__in=self.changes)
+            refers | Q(participant_id__in=self.participants) | Q(operation_id__in=self.operations)
         ).order_by("pk")
 
     def entries_that_tell(self) -> Iterator[int]:
@@ -101,7 +108,11 @@ class Traces:
         return RosterRow.objects.filter(found | said)
 
     def leavings(self) -> "QuerySet[Leaving]":
-        return Leaving.objects.filter(person_id=self.person_id)
+        return Leaving.objects.filter(person_id__in=self.people)
+
+    def mergings(self) -> "QuerySet[Merging]":
+        """Who became part of the person, and what is kept of the person as part of somebody else."""
+        return Merging.objects.filter(Q(person_id=self.person_id) | Q(former_id__in=self.people))
 
     def endings(self) -> "QuerySet[Ending]":
         return Ending.objects.filter(account_id__in=self.accounts)
@@ -123,20 +134,22 @@ def traces(person: Person) -> Traces:
     participants = dict(places)
     of_person = Q(account_id__in=accounts) | Q(participant_id__in=participants)
     operations = dict(Operation.objects.filter(of_person, erased_at=None).values_list("pk", "subject_label"))
-    names = {person.name, *participants.values(), *operations.values()}
+    former = dict(Merging.objects.filter(person=person).values_list("former_id", "name"))
+    names = {person.name, *former.values(), *participants.values(), *operations.values()}
     for row in accounts.values():
         names |= {row.label, row.email or ""}
     return Traces(
         person.pk,
+        frozenset(former),
         frozenset(accounts),
         frozenset(participants),
         frozenset(operations),
-        frozenset(_changes(person, accounts, operations)),
+        frozenset(_changes({person.pk, *former}, accounts, operations)),
         frozenset(name for name in names if name.strip() and name != ERASED),
     )
 
 
-def _changes(person: Person, accounts: Iterable[int], operations: Iterable[int]) -> set[int]:
+def _changes(people: Iterable[int], accounts: Iterable[int], operations: Iterable[int]) -> set[int]:
     ours = set(operations)
     touched = Change.objects.filter(operations__in=ours).distinct()
     alone = {
@@ -145,7 +158,7 @@ def _changes(person: Person, accounts: Iterable[int], operations: Iterable[int])
         if set(Operation.objects.filter(change=change).values_list("pk", flat=True)) <= ours
     }
     by_id = Change.objects.filter(
-        Q(selection__kind__in=("person", "matrix"), selection__id=person.pk)
+        Q(selection__kind__in=("person", "matrix"), selection__id__in=list(people))
         | Q(selection__kind="account", selection__id__in=list(accounts))
     )
     return alone | set(by_id.values_list("pk", flat=True))

@@ -1,18 +1,19 @@
 """Until when somebody is in a group: from the addition to the removal, at the wire, and what stands in its way."""
 
 import datetime as dt
+from functools import partial
 
 import pytest
 from django.utils import timezone
 
-from membership.errors import BadValue, NotAllowed, Reason
+from membership.errors import BadValue, ChangeRefused, NotAllowed, Reason
 from membership.models import Change, Drift, Ending, Group, LeftOut, Participant
 from membership.sandbox.faults import Fault
 from membership.services import bundles, changes, ending_removals, endings, overview
 from membership.services.addition import draft_addition
 from membership.services.bundles import Line
 from membership.services.roles import give_role
-from membership.vocab import AuditAction, ChangeKind, ChangeState, EndingState, Role
+from membership.vocab import AuditAction, ChangeKind, ChangeState, EndingState, OperationState, Role
 from tests import mirrored as m
 from tests.hurry import work_in_a_hurry
 from tests.services.asking import assert_refused, confirm, draft, entries
@@ -173,6 +174,40 @@ def test_who_is_there_already_gets_no_end_date_by_an_addition(world, vera, today
     assert [ending.account.label for ending in Ending.objects.all()] == [ZOE]
 
 
+@pytest.mark.parametrize("is_known", [True, False])
+def test_whom_somebody_else_added_first_stays(world, vera, today, is_known):
+    """The addition finds that it is so already: by the mirror, or by the system's own word."""
+    zoe = world.account(ZOE, world.kaiten)
+    change = draft_addition(accounts=[zoe], groups=[world.group(OFFICE)], until=today, actor=vera)
+    confirm(change, vera)
+    with world.sandbox.kaiten.state.changing():
+        world.sandbox.kaiten.state.add_member(GROUP_UID, 6)
+        world.sandbox.kaiten.state.switch(add_existing=400)
+    if is_known:
+        m.participant(zoe, world.group(OFFICE), is_member=True)
+    work_in_a_hurry()
+    assert world.steps(change)[0].outcome == Reason.ALREADY_SO
+    the_day_is_over()
+    ending_removals.act_on_due()
+    assert (states(), removals(), is_there()) == ([EndingState.CLOSED], [], True)
+    assert endings.endings_of([there(ZOE, OFFICE)]) == {}
+
+
+def test_who_may_have_been_added_by_the_first_of_two_calls_leaves(world, vera, today):
+    faults = world.sandbox.kaiten.faults
+    faults.add(Fault("drop_before", method="POST", path_contains="/users", times=1))
+    faults.add(Fault("replace", method="POST", path_contains="/users", status=400, times=1))
+    zoe = world.account(ZOE, world.kaiten)
+    change = draft_addition(accounts=[zoe], groups=[world.group(OFFICE)], until=today, actor=vera)
+    confirm(change, vera)
+    work_in_a_hurry()
+    assert world.steps(change)[0].resends == 1
+    the_day_is_over()
+    ending_removals.act_on_due()
+    work_in_a_hurry()
+    assert not is_there()
+
+
 def test_a_bundle_can_be_given_until_a_day(world, vera, today):
     person = world.link("Zoë", *(world.account(ZOE, system) for system in world.connections))
     lines = [Line(world.group("Board")), Line(world.group(OFFICE))]
@@ -256,6 +291,49 @@ def test_a_removal_that_nobody_confirmed_yet_ends_with_a_new_end_date(world, ver
     endings.set_end(there(ZOE, OFFICE), today, actor=vera)
     assert [change.state for change in removals()] == [ChangeState.STALE]
     assert not ending_removals.act_on_due() and states() == [EndingState.LIFTED, EndingState.OPEN]
+
+
+@pytest.mark.parametrize("later", [True, False])
+def test_a_removal_that_has_not_begun_is_not_sent_once_they_may_stay(world, vera, added, today, later):
+    endings.set_end(there(ADA, OFFICE), today, actor=vera)
+    the_day_is_over()
+    ending_removals.act_on_due()
+    if later:
+        endings.set_end(there(ZOE, OFFICE), today, actor=vera)
+    else:
+        endings.lift_end(there(ZOE, OFFICE), actor=vera)
+    work_in_a_hurry()
+    [removal] = removals()
+    left = {step.subject_label: (step.state, step.outcome) for step in world.steps(removal)}
+    assert left == {
+        ZOE: (OperationState.CANCELLED, Reason.END_DATE_ALTERED),
+        ADA: (OperationState.CONFIRMED, ""),
+    }
+    assert is_there() and not is_there(ADA)
+    assert entries(AuditAction.OPERATION_SUPERSEDED).get().outcome == Reason.END_DATE_ALTERED
+    ending_removals.act_on_due()
+    assert states() == [EndingState.LIFTED, EndingState.CLOSED, *([EndingState.OPEN] if later else [])]
+
+
+def test_a_removal_of_one_alone_ends_when_it_is_withdrawn(world, vera, added, today):
+    the_day_is_over()
+    ending_removals.act_on_due()
+    endings.lift_end(there(ZOE, OFFICE), actor=vera)
+    work_in_a_hurry()
+    assert [change.state for change in removals()] == [ChangeState.DONE_WITH_FAILURES]
+
+
+def test_an_end_date_is_not_altered_while_its_removal_is_being_sent(world, vera, added, today):
+    the_day_is_over()
+    ending_removals.act_on_due()
+    [step] = world.steps(removals()[0])
+    for state in (OperationState.RUNNING, OperationState.IN_DOUBT):
+        type(step).objects.filter(pk=step.pk).update(state=state)
+        for alter in (partial(endings.set_end, last_day=today), endings.lift_end):
+            with pytest.raises(ChangeRefused) as refused:
+                alter(there(ZOE, OFFICE), actor=vera)
+            assert refused.value.reason == Reason.BEING_REMOVED
+    assert states() == [EndingState.DUE]
 
 
 def test_each_system_has_a_removal_of_its_own(world, vera, added):

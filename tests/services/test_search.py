@@ -124,6 +124,14 @@ def test_only_what_the_user_may_see_is_found(vera, office, stranger):
     assert len(find("ada", user=vera)) == 5
 
 
+def test_accounts_out_of_sight_are_neither_counted_nor_lead_to_anybody(vera, office, club):
+    m.person("Ada", m.account("Ada", office), m.account("Countess", club, email="secret@example.org"))
+    limited = m.user("limited", systems=[office])
+    told = {user.username: find("ada", user=user)[0].lines[0].detail for user in (vera, limited)}
+    assert told == {"vera": "2 accounts", "limited": "1 account"}
+    assert find("secret@example", user=limited) == []
+
+
 def test_what_is_gone_is_not_found(vera, office):
     m.account("Ada", office, is_present=False)
     m.group("Ada", office, is_present=False)
