@@ -179,7 +179,7 @@ class Overview:
     """Changes that wait for somebody; each has `foreign` and `refused`, the numbers of such steps."""
     half_done: list[Operation]
     """Steps of which a part was done before the rest was refused: somebody is left out. Each needs its way back, or
-    another try; those that have one under way are not here."""
+    another try; those that have one under way are not here, nor those of some days ago in systems retired since."""
     drifts: int
     joined: int
     left: int
@@ -197,7 +197,7 @@ def overview(user: "User", known: Badges | None = None) -> Overview:
         systems=_systems(user, now),
         running=running,
         waiting=waiting,
-        half_done=list(_half_done(user)),
+        half_done=list(_half_done(user, now)),
         drifts=counts.drifts,
         joined=counts.joined,
         left=counts.left,
@@ -279,7 +279,7 @@ def _changes(user: "User", now: dt.datetime) -> tuple[list[Running], list[Change
     )
 
 
-def _half_done(user: "User") -> QuerySet[Operation]:
+def _half_done(user: "User", now: dt.datetime) -> QuerySet[Operation]:
     if not has_right(user, Right.ACT):
         return Operation.objects.none()
     dropped = ChangeState.dropped()
@@ -287,12 +287,14 @@ def _half_done(user: "User") -> QuerySet[Operation]:
         kind=ChangeKind.WAY_BACK, of=_as_text(OuterRef("pk"))
     )
     retry = Change.objects.filter(retry_of=OuterRef("change_id"))
+    # What nobody can put back from here is told for a while.
+    out_of_reach = Q(connection__state=ConnectionState.RETIRED, settled_at__lte=now - LATELY)
     # By the change first: few of them ended so, and their steps are found by an index.
     rows = Operation.objects.filter(
         change__state__in=(*ChangeState.open(), ChangeState.DONE_WITH_FAILURES, ChangeState.CANCELLED),
         state=OperationState.REFUSED,
         outcome_params__half_done=True,
-    ).exclude(Exists(way_back.exclude(state__in=dropped)) | Exists(retry.exclude(state__in=dropped)))
+    ).exclude(Exists(way_back.exclude(state__in=dropped)) | Exists(retry.exclude(state__in=dropped)) | out_of_reach)
     heavy = ("secrets", "change__selection", "group__secrets", "group__attributes")
     shown = visible_to(rows, user).select_related("change", "group", "connection").order_by("-pk")
     return shown.defer(*heavy, "connection__secrets", "connection__session")[:SHOWN]
