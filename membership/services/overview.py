@@ -41,7 +41,7 @@ from membership.models import (
     has_right,
     visible_to,
 )
-from membership.services import anchor_sinks, linking, outside
+from membership.services import anchor_sinks, approval, linking, outside
 from membership.services.activity import Activity, activity
 from membership.vocab import ChangeKind, ChangeState, ConnectionState, DriftKind, OperationState, Right
 
@@ -176,7 +176,8 @@ class Overview:
     """Retired ones come last."""
     running: list[Running]
     waiting: list[Change]
-    """Changes that wait for somebody; each has `foreign` and `refused`, the numbers of such steps."""
+    """Changes that wait for somebody; each has `foreign` and `refused`, the numbers of such steps, and `asker_may`:
+    what waits for approval can still be approved."""
     half_done: list[Operation]
     """Steps of which a part was done before the rest was refused: somebody is left out. Each needs its way back, or
     another try; those that have one under way are not here, nor those of some days ago in systems retired since."""
@@ -261,7 +262,8 @@ def _changes(user: "User", now: dt.datetime) -> tuple[list[Running], list[Change
     waiting = _waiting(user, now).order_by("-pk")
     waits = Case(When(pk__in=waiting.values("pk")[:SHOWN], then=True), default=False, output_field=BooleanField())
     rows = (
-        Change.objects.filter(Q(pk__in=running.values("pk")[:SHOWN]) | Q(pk__in=waiting.values("pk")[:SHOWN]))
+        approval.with_askers(Change.objects.all())
+        .filter(Q(pk__in=running.values("pk")[:SHOWN]) | Q(pk__in=waiting.values("pk")[:SHOWN]))
         .annotate(
             waits=waits,
             ended=_steps(*OperationState.final()),
