@@ -114,6 +114,9 @@ class ChangeAdmin(PanelAdmin):
             path("<int:pk>/steps/", view(self.steps_view), name=f"{prefix}_steps"),
         ]
 
+    def get_queryset(self, request: Request) -> QuerySet:
+        return approval.with_askers(super().get_queryset(request))
+
     def page_rows(self, request: Request) -> QuerySet:
         return super().page_rows(request).select_related("requested_by", "retry_of")
 
@@ -247,8 +250,9 @@ class ChangeAdmin(PanelAdmin):
         return cells.two(title, said)
 
     @admin.display(description=gettext_lazy("state"), ordering="state")
-    def state_word(self, row: Change) -> SafeString:
-        return cells.state_tag(row)
+    def state_word(self, row: Any) -> SafeString:
+        state = cells.state_tag(row)
+        return state if row.asker_may else cells.two(state, _("whoever asked may not do it any more"))
 
     @admin.display(description=gettext_lazy("asked by"), ordering="requested_by__username")
     def who(self, row: Change) -> SafeString:

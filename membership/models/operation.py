@@ -31,7 +31,8 @@ class Operation(InConnection, models.Model):
     account = models.ForeignKey(Account, on_delete=models.PROTECT, null=True, related_name="operations")
     verb = models.CharField(max_length=20, choices=Verb)
     subject = models.CharField(max_length=220)
-    """Whom it is about: `account:<remote id>`, else `row:<remote id>`."""
+    """Whom it is about: `account:<remote id>`, else `row:<remote id>`, as it was known when the plan was made; as it is
+    known now: `plans.subjects`."""
     subject_label = models.CharField(_("person"), max_length=600)
 
     wanted = models.JSONField(default=dict)

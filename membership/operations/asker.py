@@ -2,11 +2,13 @@
 
 from datetime import datetime
 
+from django.contrib.auth import get_user_model
 from django.db import transaction
+from django.db.models import BooleanField, Case, Exists, OuterRef, Q, QuerySet, Value, When
 
 from membership.audit import asked, record
 from membership.errors import Reason
-from membership.models import Change, has_right, visible_to
+from membership.models import Change, ChangeConnection, Reach, has_right, visible_to
 from membership.operations import stages
 from membership.vocab import AuditAction, Chain, ChangeState, Right
 
@@ -17,6 +19,23 @@ def may(change: Change) -> bool:
     if asker is None:
         return True
     return has_right(asker, Right.ACT) and visible_to(Change.objects.filter(pk=change.pk), asker).exists()
+
+
+def may_each() -> Case:
+    """The same of many changes at once, for lists: a column. What counts is `may`."""
+    reach = Reach.objects.filter(user=OuterRef("requested_by"))
+    reached = Reach.connections.through.objects.filter(reach__user=OuterRef(OuterRef("requested_by")))
+    beyond = ChangeConnection.objects.filter(change=OuterRef("pk")).exclude(connection__in=reached.values("connection"))
+    by_role = Q(requested_by__in=_holders(Right.ACT)) & Q(requested_by__in=_holders(Right.SEE))
+    in_reach = Q(~Exists(reach)) | Q(~Exists(beyond))
+    holds = Q(requested_by__is_superuser=True) | (by_role & in_reach)
+    is_able = Q(requested_by=None) | (Q(requested_by__is_active=True) & holds)
+    return Case(When(is_able, then=Value(True)), default=Value(False), output_field=BooleanField())
+
+
+def _holders(right: Right) -> QuerySet:
+    of_role, own = Q(groups__permissions__codename=right.value), Q(user_permissions__codename=right.value)
+    return get_user_model().objects.filter(of_role | own).values("pk")
 
 
 def stop_where_gone(change_id: int, now: datetime) -> bool:

@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 
 from membership.models import Group, Operation, Participant
 from membership.operations.verbs import RIGHTS
+from membership.plans import subjects
 from membership.vocab import OperationState, Verb
 
 AT_ONCE = 500
@@ -84,14 +85,20 @@ def _is_secret(value: Any) -> bool:
 
 def _superseded(operations: Iterable[Operation]) -> set[int]:
     """Ids of those after which another one about the same subject in the same group has begun."""
-    rows = list(operations)
+    ids = [row.pk for row in operations]
+    if not ids:
+        return set()
+    about = _about(Operation.objects.filter(pk__in=ids))
     newer = Operation.objects.filter(
-        connection_id__in={row.connection_id for row in rows},
-        group_id__in={row.group_id for row in rows if row.group_id},
-        subject__in={row.subject for row in rows},
+        subjects.stored_as({subject for _, subject in about.values()}),
+        group_id__in={group_id for group_id, _ in about.values()},
         state__in=_BEGUN_OR_DONE,
     )
-    latest: dict[tuple[int | None, str], int] = {}
-    for group_id, subject, pk in newer.order_by("pk").values_list("group_id", "subject", "pk") if rows else ():
-        latest[group_id, subject] = pk
-    return {row.pk for row in rows if latest.get((row.group_id, row.subject), 0) > row.pk}
+    latest = {who: pk for pk, who in _about(newer).items()}
+    return {pk for pk, who in about.items() if latest.get(who, 0) > pk}
+
+
+def _about(operations: QuerySet[Operation]) -> dict[int, tuple[int | None, str]]:
+    """`{id: (group id, whom it is about)}`, the oldest first."""
+    rows = operations.order_by("pk").values_list("pk", "group_id", "subject", subjects.ACCOUNT_NOW)
+    return {pk: (group_id, subjects.now(subject, account_id)) for pk, group_id, subject, account_id in rows}

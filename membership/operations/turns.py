@@ -6,11 +6,13 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
+from django.db.models import Case, F, IntegerField, Q, QuerySet, Value, When
 
 from membership.models import Account, Change, Connection, Group, Operation, Participant, bulk
 from membership.models.fields import opened
 from membership.models.statements import Statement, as_flag, listed
+from membership.plans import subjects
+from membership.remotes import provider_class
 from membership.vocab import ChangeState, OperationState, Verb
 
 SMALL_CHANGE = 50
@@ -77,14 +79,29 @@ _LOCKED = Statement(
 _GROUPS = Statement("SELECT {columns} FROM membership_group WHERE id AMONG %s", columns=", ".join(_OF_GROUP))
 _CONNECTION = Statement("SELECT id, provider, options, settle_s FROM membership_connection WHERE id = %s")
 # The states in the words, and in the order, of the index `operation_of_subject`: SQLite finds it by that.
+_OLDER = """
+    b.connection_id = o.connection_id AND b.id < o.id
+        AND (b.group_id = o.group_id OR b.group_id IS NULL AND o.group_id IS NULL)
+        AND b.state IN ('queued', 'running', 'in_doubt', 'foreign')
+"""
 _BEHIND = Statement(
     """
     SELECT o.id FROM membership_operation o WHERE o.id AMONG %s AND EXISTS (
-        SELECT 1 FROM membership_operation b
-        WHERE b.connection_id = o.connection_id AND b.subject = o.subject AND b.id < o.id
-            AND (b.group_id = o.group_id OR b.group_id IS NULL AND o.group_id IS NULL)
-            AND b.state IN ('queued', 'running', 'in_doubt', 'foreign'))
+        SELECT 1 FROM membership_operation b WHERE b.subject = o.subject AND {older})
+    """,
+    older=_OLDER,
+)
+# The same by the other names of somebody whose row is known by now: see `plans.subjects`.
+_BEHIND_OTHERWISE = Statement(
     """
+    SELECT o.id FROM membership_operation o LEFT JOIN membership_participant p ON p.id = o.participant_id
+        JOIN membership_account a ON a.id = COALESCE(o.account_id, p.account_id)
+    WHERE o.id AMONG %s AND (
+        EXISTS (SELECT 1 FROM membership_operation b WHERE b.subject = 'account:' || a.remote_id AND {older})
+        OR EXISTS (SELECT 1 FROM membership_participant r CROSS JOIN membership_operation b
+            WHERE r.account_id = a.id AND r.group_id = o.group_id AND b.subject = 'row:' || r.remote_id AND {older}))
+    """,
+    older=_OLDER,
 )
 _parse = json.JSONDecoder().raw_decode
 
@@ -176,8 +193,15 @@ def _operation(row: Sequence[Any], connection: Connection, groups: Mapping[int, 
 
 
 def first_of_each_subject(candidates: Sequence[Operation]) -> tuple[list[Operation], list[int]]:
-    """(those before which nothing else about the same person in the same group is open, ids of the others)."""
-    behind = {pk for (pk,) in _BEHIND.rows([op.pk for op in candidates])}
+    """(those before which nothing else about the same person in the same group is open, ids of the others).
+
+    Under the lane's lock this is what keeps two from running at once where a person has two names; where it is one, the
+    database does, too.
+    """
+    ids = [op.pk for op in candidates]
+    behind = {pk for (pk,) in _BEHIND.rows(ids)}
+    if candidates and not provider_class(candidates[0].connection.provider).capabilities.rows_name_accounts:
+        behind |= {pk for (pk,) in _BEHIND_OTHERWISE.rows(ids)}
     return [op for op in candidates if op.pk not in behind], sorted(behind)
 
 
@@ -186,21 +210,27 @@ def opposites(connection_id: int, ids: Sequence[int]) -> list[Operation]:
     group cancel out. Locked, inside the caller's transaction."""
     newer: dict[tuple[int | None, str, str], int] = {}
     wishes = Operation.objects.filter(pk__in=ids, verb__in=OPPOSITE).order_by("pk")
-    for pk, group_id, subject, verb in wishes.values_list("pk", "group_id", "subject", "verb"):
-        newer[(group_id, subject, OPPOSITE[Verb(verb)])] = pk
+    for pk, group_id, subject, account_id, verb in wishes.values_list(
+        "pk", "group_id", "subject", subjects.ACCOUNT_NOW, "verb"
+    ):
+        newer[(group_id, subjects.now(subject, account_id), OPPOSITE[Verb(verb)])] = pk
     if not newer:
         return []
     older = (
         Operation.objects.select_for_update(of=("self",), no_key=True)
         .filter(
+            subjects.stored_as({subject for _, subject, _ in newer}),
             connection_id=connection_id,
-            subject__in={subject for _, subject, _ in newer},
-            verb__in=OPPOSITE,
+            group_id__in={group_id for group_id, _, _ in newer},
+            verb__in={verb for _, _, verb in newer},
             state__in=(OperationState.PLANNED, OperationState.QUEUED),
             calls_done=0,
             change__state__in=ChangeState.open(),
         )
         .select_related("group", "account")
+        .annotate(account_now=F(subjects.ACCOUNT_NOW))
         .order_by("pk")
     )
-    return [op for op in older if op.pk < newer.get((op.group_id, op.subject, op.verb), 0)]
+    return [
+        op for op in older if op.pk < newer.get((op.group_id, subjects.now(op.subject, op.account_now), op.verb), 0)
+    ]

@@ -9,6 +9,7 @@ from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
 
 from membership.models import Connection, Group, Operation, Participant, Person, Presence
+from membership.plans import subjects
 from membership.plans.cases import Case, Looked, Providers
 from membership.plans.facts import chunks
 from membership.plans.limits import Rules
@@ -90,8 +91,12 @@ def _open_operations(
     for ids in chunks(groups):
         rows = Operation.objects.filter(
             group_id__in=ids, state__in=OperationState.open(), change__state__in=states
-        ).values_list("group_id", "subject", "change_id", "participant_id", "verb", "wanted", "change__state")
-        for group_id, subject, change_id, participant_id, verb, wanted, state in rows.order_by("pk"):
+        ).order_by("pk")
+        columns = ("group_id", "subject", subjects.ACCOUNT_NOW, "change_id", "participant_id", "verb", "wanted")
+        for group_id, named, account_id, change_id, participant_id, verb, wanted, state in rows.values_list(
+            *columns, "change__state"
+        ):
+            subject = subjects.now(named, account_id)
             if state == ChangeState.WAITING:
                 awaited[(group_id, subject, verb)] = change_id
                 continue

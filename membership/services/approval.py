@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import BooleanField, Case, QuerySet, Value, When
 from django.utils import timezone
 
 from membership.audit import record
@@ -29,6 +29,17 @@ def waiting_for(user: "User") -> QuerySet[Change]:
     """Changes that this user may approve or reject, newest first."""
     waiting = Change.objects.filter(state=ChangeState.WAITING).exclude(requested_by=user).order_by("-pk")
     return visible_to(waiting, user) if has_right(user, Right.APPROVE) else waiting.none()
+
+
+def asker_may(change: Change) -> bool:
+    """Whether whoever asked for it may still do it: else it cannot be approved."""
+    return asker.may(change)
+
+
+def with_askers(changes: QuerySet[Change]) -> QuerySet[Change]:
+    """The same of many, as `asker_may`; True of what does not wait for approval. No query more."""
+    waits = When(state=ChangeState.WAITING, then=asker.may_each())
+    return changes.annotate(asker_may=Case(waits, default=Value(True), output_field=BooleanField()))
 
 
 @audited

@@ -35,7 +35,7 @@ SENTENCES: dict[AuditAction, Any] = {
     AuditAction.OPERATION_INTENDED: _("%(deed)s is sent to %(system)s%(attempt)s"),
     AuditAction.OPERATION_RETURNED: _("%(deed)s was not sent and waits again%(because)s"),
     AuditAction.OPERATION_CONFIRMED: _("%(deed)s was confirmed by %(system)s"),
-    AuditAction.OPERATION_REFUSED: _("%(deed)s was refused by %(system)s%(because)s"),
+    AuditAction.OPERATION_REFUSED: _("%(deed)s %(refused)s%(because)s"),
     AuditAction.OPERATION_IN_DOUBT: _("Whether %(deed)s was done is not known, and is read back%(because)s"),
     AuditAction.OPERATION_ALTERED: _("%(deed)s was not sent: its row is not what was confirmed%(because)s"),
     AuditAction.OPERATION_RESOLVED: _("%(deed)s was read back from %(system)s%(found)s"),
@@ -283,6 +283,13 @@ def _attempt(facts: Facts) -> str:
     return gettext(" (attempt %(number)s)") % {"number": attempt} if isinstance(attempt, int) and attempt > 1 else ""
 
 
+def _refused(facts: Facts) -> str:
+    """Nobody was asked for the rest of what is half done when its system is retired."""
+    if facts.get("outcome") == Reason.SYSTEM_RETIRED:
+        return gettext("was left half done")
+    return gettext("was refused by %(system)s") % {"system": facts.get("system") or gettext("the system")}
+
+
 def _stopped(facts: Facts) -> str:
     if facts.get("outcome") == ConnectionState.MAINTENANCE:
         return gettext("put into maintenance")
@@ -361,6 +368,7 @@ _PARTS: dict[str, Callable[[Facts], str]] = {
     "guarded": _guarded,
     "locked": _locked,
     "reading": _reading,
+    "refused": _refused,
     "role": _role,
     "stopped": _stopped,
     "target": _target,

@@ -40,8 +40,8 @@ def begin_maintenance(connection: Connection, *, reason: str, actor: "User") -> 
 def retire(connection: Connection, *, reason: str, actor: "User") -> Connection:
     """Keep a system for its history alone, for ever: nothing is sent or read again, and its secrets are deleted.
 
-    What waits there is cancelled. Raises `ChangeRefused` while steps are under way or in doubt: what became of them
-    could never be found out.
+    What waits there is cancelled; what is half done ends so. Raises `ChangeRefused` while steps are under way or in
+    doubt: what became of them could never be found out.
     """
     need_to_manage(connection, actor)
     note = need_note(reason)
@@ -50,7 +50,7 @@ def retire(connection: Connection, *, reason: str, actor: "User") -> Connection:
         under_way = Operation.objects.filter(connection=row, state__in=OperationState.begun()).count()
         if under_way:
             refuse(Reason.STEPS_UNDER_WAY, count=under_way, system=row.name)
-        waiting = retiring.waiting_at(row.pk).count()
+        waiting = retiring.waiting_at(row.pk).filter(calls_done=0).count()
         nothing: dict[str, Any] = {"secrets": {}, "session": {}, "sign_ins": [], "renewing_since": None}
         _put_state(row, ConnectionState.RETIRED, note, actor, slowed_until=None, slowed_reason="", **nothing)
         record_event(AuditAction.CONNECTION_RETIRED, row, actor, data={"cancelled": waiting}, reason=note)

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any
 from django.contrib.auth import get_user_model
 from django.db.models import Q
 
+from membership.errors import Reason
 from membership.models import Change, Decision, Finding, has_right
+from membership.sentences import sentence
 from membership.services import approval, guard_words, guarding
 from membership.services.guard_words import SHOWN, Line
+from membership.services.inert import inert
 from membership.vocab import ChangeState, Guard, GuardLevel, Right
 
 if TYPE_CHECKING:
@@ -36,6 +39,8 @@ class Guarding:
     may_override: bool = False
     may_decide: bool = False
     is_asker: bool = False
+    asker_lost: str = ""
+    """Why it cannot be approved: whoever asked may not do it any more."""
     may_read: bool = False
 
 
@@ -58,8 +63,15 @@ def guarding_of(change: Change, actor: "User") -> Guarding:
         may_override=has_right(actor, Right.OVERRIDE),
         may_decide=change.state == ChangeState.WAITING and approval.may_decide(change, actor),
         is_asker=change.requested_by_id == actor.pk,
+        asker_lost=_asker_lost(change) if change.state == ChangeState.WAITING else "",
         may_read=is_draft and bool(old) and may_act and has_right(actor, Right.REFRESH),
     )
+
+
+def _asker_lost(change: Change) -> str:
+    if approval.asker_may(change):
+        return ""
+    return inert(sentence(Reason.ASKER_MAY_NOT, {"by": str(change.requested_by)}))
 
 
 def decided(change: Change) -> Guarding:

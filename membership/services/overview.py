@@ -41,7 +41,7 @@ from membership.models import (
     has_right,
     visible_to,
 )
-from membership.services import anchor_sinks, linking, outside
+from membership.services import anchor_sinks, approval, linking, outside
 from membership.services.activity import Activity, activity
 from membership.vocab import ChangeKind, ChangeState, ConnectionState, DriftKind, OperationState, Right
 
@@ -176,10 +176,11 @@ class Overview:
     """Retired ones come last."""
     running: list[Running]
     waiting: list[Change]
-    """Changes that wait for somebody; each has `foreign` and `refused`, the numbers of such steps."""
+    """Changes that wait for somebody; each has `foreign` and `refused`, the numbers of such steps, and `asker_may`:
+    what waits for approval can still be approved."""
     half_done: list[Operation]
     """Steps of which a part was done before the rest was refused: somebody is left out. Each needs its way back, or
-    another try; those that have one under way are not here."""
+    another try; those that have one under way are not here, nor those of some days ago in systems retired since."""
     drifts: int
     joined: int
     left: int
@@ -197,7 +198,7 @@ def overview(user: "User", known: Badges | None = None) -> Overview:
         systems=_systems(user, now),
         running=running,
         waiting=waiting,
-        half_done=list(_half_done(user)),
+        half_done=list(_half_done(user, now)),
         drifts=counts.drifts,
         joined=counts.joined,
         left=counts.left,
@@ -261,7 +262,8 @@ def _changes(user: "User", now: dt.datetime) -> tuple[list[Running], list[Change
     waiting = _waiting(user, now).order_by("-pk")
     waits = Case(When(pk__in=waiting.values("pk")[:SHOWN], then=True), default=False, output_field=BooleanField())
     rows = (
-        Change.objects.filter(Q(pk__in=running.values("pk")[:SHOWN]) | Q(pk__in=waiting.values("pk")[:SHOWN]))
+        approval.with_askers(Change.objects.all())
+        .filter(Q(pk__in=running.values("pk")[:SHOWN]) | Q(pk__in=waiting.values("pk")[:SHOWN]))
         .annotate(
             waits=waits,
             ended=_steps(*OperationState.final()),
@@ -279,7 +281,7 @@ def _changes(user: "User", now: dt.datetime) -> tuple[list[Running], list[Change
     )
 
 
-def _half_done(user: "User") -> QuerySet[Operation]:
+def _half_done(user: "User", now: dt.datetime) -> QuerySet[Operation]:
     if not has_right(user, Right.ACT):
         return Operation.objects.none()
     dropped = ChangeState.dropped()
@@ -287,12 +289,14 @@ def _half_done(user: "User") -> QuerySet[Operation]:
         kind=ChangeKind.WAY_BACK, of=_as_text(OuterRef("pk"))
     )
     retry = Change.objects.filter(retry_of=OuterRef("change_id"))
+    # What nobody can put back from here is told for a while.
+    out_of_reach = Q(connection__state=ConnectionState.RETIRED, settled_at__lte=now - LATELY)
     # By the change first: few of them ended so, and their steps are found by an index.
     rows = Operation.objects.filter(
         change__state__in=(*ChangeState.open(), ChangeState.DONE_WITH_FAILURES, ChangeState.CANCELLED),
         state=OperationState.REFUSED,
         outcome_params__half_done=True,
-    ).exclude(Exists(way_back.exclude(state__in=dropped)) | Exists(retry.exclude(state__in=dropped)))
+    ).exclude(Exists(way_back.exclude(state__in=dropped)) | Exists(retry.exclude(state__in=dropped)) | out_of_reach)
     heavy = ("secrets", "change__selection", "group__secrets", "group__attributes")
     shown = visible_to(rows, user).select_related("change", "group", "connection").order_by("-pk")
     return shown.defer(*heavy, "connection__secrets", "connection__session")[:SHOWN]

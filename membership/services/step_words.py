@@ -68,6 +68,8 @@ def outcome(operation: Operation, now: datetime) -> Outcome:
 
 
 def _word(operation: Operation, state: OperationState) -> str:
+    if state == OperationState.REFUSED and operation.outcome == Reason.SYSTEM_RETIRED:
+        return _("half done")
     if state == OperationState.REFUSED:
         return _("%(system)s said no") % {"system": operation.connection.provider_label}
     if state == OperationState.NOT_NEEDED:
@@ -126,7 +128,9 @@ def _refused(operation: Operation, _now: datetime) -> str:
     if not 0 < done < calls:
         return text
     half = ngettext("Half done: %(done)d of %(calls)d call.", "Half done: %(done)d of %(calls)d calls.", calls)
-    return _joined(half % {"done": done, "calls": calls}, text)
+    is_retired = operation.connection.state == ConnectionState.RETIRED
+    over_there = _("It can only be put back over there.") if is_retired else ""
+    return _joined(half % {"done": done, "calls": calls}, text, over_there)
 
 
 _TEXTS = {

@@ -30,14 +30,16 @@ if TYPE_CHECKING:
 def draft_way_back(operation: Operation, *, actor: "User") -> Change:
     """Store the plan that undoes the half of `operation` that was done, by what the mirror knows of it now.
 
-    Raises `ChangeRefused` when the step is not half done, when its group is still being read again, or when whose place
-    it was is not known.
+    Raises `ChangeRefused` when the step is not half done, when its system is retired, when its group is still being
+    read again, or when whose place it was is not known.
     """
     need_right(actor, Right.ACT)
     need_visible(operation, actor)
     step = Operation.objects.select_related("group", "connection", "participant", "account").get(pk=operation.pk)
     if not is_half_done(step):
         refuse(Reason.NOT_HALF_DONE)
+    if not may_be_put_back(step):
+        refuse(Reason.SYSTEM_RETIRED, system=step.connection.name)
     if _is_being_read(step):
         refuse(Reason.BEING_READ)
     selection = {"kind": "way_back", "of": step.pk, "label": step.subject_label}
@@ -49,6 +51,11 @@ def is_half_done(operation: Operation) -> bool:
     about_people = operation.verb in (Verb.ADD, Verb.UPDATE, Verb.REMOVE)
     half_done = operation.state == OperationState.REFUSED and bool(operation.outcome_params.get("half_done"))
     return about_people and half_done
+
+
+def may_be_put_back(operation: Operation) -> bool:
+    """Whether a half done step has a way back: to a retired system nothing is sent. Its connection should be loaded."""
+    return is_half_done(operation) and operation.connection.state != ConnectionState.RETIRED
 
 
 def ways_back(step_ids: Iterable[int]) -> dict[int, Change]:

@@ -19,8 +19,8 @@ def systems_of(action_systems: Mapping[str, Sequence[int]], action: str) -> str:
 
 
 @register.filter
-def is_half_done(operation: Operation) -> bool:
-    return way_back.is_half_done(operation)
+def may_be_put_back(operation: Operation) -> bool:
+    return way_back.may_be_put_back(operation)
 
 
 @register.filter

@@ -99,7 +99,8 @@ class OperationState(TextChoices):
     QUEUED -> NOT_NEEDED      already so
     QUEUED -> OVERTAKEN       the precondition is gone
     QUEUED -> CANCELLED       withdrawn, or superseded: a newer wish asks for the opposite
-    QUEUED -> REFUSED         the row is not what was confirmed: nothing of it is sent
+    QUEUED -> REFUSED         the row is not what was confirmed: nothing of it is sent; or its system was retired when
+                              it was half done
     RUNNING -> CONFIRMED      the remote has it, or already had it
     RUNNING -> QUEUED         provably not sent, throttled, returned, or the token was renewed
     RUNNING -> REFUSED        asking again will not help
@@ -108,7 +109,8 @@ class OperationState(TextChoices):
     IN_DOUBT -> QUEUED        read back: not done
     IN_DOUBT -> REFUSED       the ambiguous answer was a refusal, or it was sent too often
     IN_DOUBT -> FOREIGN       read back: neither as before nor as wished
-    FOREIGN -> CONFIRMED, QUEUED, CANCELLED    an operator decided
+    FOREIGN -> CONFIRMED, QUEUED, CANCELLED    an operator decided; its system was retired
+    FOREIGN -> REFUSED        its system was retired when it was half done
     """
 
     PLANNED = "planned", _("planned")

@@ -48,6 +48,19 @@ def test_buttons_to_decide_are_there_for_a_second_person_alone(as_, operator, ap
         assert "Approve or reject?" not in body and "A second person has to approve exactly this" in body
 
 
+def test_what_cannot_be_approved_any_more_says_so_in_the_queue_and_on_its_page(as_, operator, approver, waiting):
+    client = as_(approver)
+    lists = ("/membership/change/?waits=approval", "/membership/change/")
+    assert "Approve: Remove 1 person from 1 group" in text(client, at(waiting))
+    assert all("may not do it any more" not in text(client, address) for address in ("/", *lists))
+    type(operator).objects.filter(pk=operator.pk).update(is_active=False)
+    page = text(client, at(waiting))
+    assert "operator, who asked for this, may not do it any more." in page
+    assert "Approve:" not in page and "Reject" in page
+    assert "operator asked for approval, but may not do it any more" in text(client, "/")
+    assert all("whoever asked may not do it any more" in text(client, address) for address in lists)
+
+
 def test_a_request_past_the_page_is_refused_and_recorded(as_, operator, owner, waiting):
     posted = {"plan_hash": waiting.plan_hash, "comment": "me"}
     assert as_(operator).post(at(waiting, "approve/"), posted).status_code == 403

@@ -8,9 +8,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from membership.errors import Reason
 from membership.models import Change, Connection, Drift, Operation, Participant
 from membership.services import changes, link_proposals, removal
-from membership.vocab import ChangeState, OperationState
+from membership.vocab import ChangeState, ConnectionState, OperationState
 from tests import mirrored
 
 
@@ -49,6 +50,18 @@ def test_a_half_done_step_stands_on_top_with_the_button_that_settles_it(as_, ope
     answer = client.post(f"/membership/change/{refused.pk}/way_back/", {"step": step.pk})
     assert answer["Location"] == f"/membership/change/{Change.objects.latest('pk').pk}/"
     assert "Needs you, half done:" not in body(client)
+
+
+def test_a_half_done_step_of_a_retired_system_stands_on_top_without_a_button(as_, operator, refused, office):
+    Operation.objects.filter(state=OperationState.REFUSED).update(
+        outcome=Reason.SYSTEM_RETIRED, outcome_params={"system": "Office", "half_done": True}, calls_done=1
+    )
+    type(office).objects.update(state=ConnectionState.RETIRED)
+    client = as_(operator)
+    page = body(client)
+    assert "Needs you, half done:" in page and "is retired: it is only kept for its history." in page
+    assert "Put it back as before…" not in page
+    assert "Put back as before…" not in client.get(f"/membership/change/{refused.pk}/").content.decode()
 
 
 def test_refused_steps_stand_on_top_and_are_tried_again_from_there(as_, operator, refused):

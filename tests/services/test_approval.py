@@ -160,6 +160,36 @@ def test_never_what_was_asked_by_somebody_who_may_not_do_it_any_more(waiting, pi
     assert reject(waiting, pia).state == ChangeState.REJECTED
 
 
+def test_who_looks_at_what_waits_is_told_before_that_its_asker_may_not_do_it_any_more(waiting, pia, lose):
+    assert preview(waiting, actor=pia).guarding.asker_lost == ""
+    assert [row.asker_may for row in overview.overview(pia).waiting] == [True]
+    lose()
+    fresh = Change.objects.get(pk=waiting.pk)
+    said = preview(fresh, actor=pia).guarding.asker_lost
+    assert said.startswith("vera, who asked for this, may not do it any more.")
+    assert [row.asker_may for row in overview.overview(pia).waiting] == [False]
+
+
+def test_of_many_changes_it_is_known_as_of_each_alone(office, club, rows):
+    asks(Guard.EVERY_CHANGE)
+    board = m.group("Board", club, participants_count=9)
+    there = m.participant(m.account("Cem", club), board)
+    for number, systems in enumerate((None, [office], [club], [office, club], [])):
+        operator, owner = m.user(f"o{number}"), m.user(f"w{number}", Role.OWNER)
+        for asker in (operator, owner):
+            change = draft(asker, *rows, there)
+            Change.objects.filter(pk=change.pk).update(state=ChangeState.WAITING)
+            if systems is not None:
+                Reach.objects.create(user=asker).connections.set(systems)
+    type(operator).objects.filter(username="w0").update(is_active=False)
+    type(operator).objects.filter(username="w2").update(is_superuser=True)
+    give_role(type(operator).objects.get(username="o3"), Role.AUDITOR, None, actor=None)
+    found = {row.requested_by.username: row.asker_may for row in approval.with_askers(Change.objects.all())}
+    alone = {row.requested_by.username: approval.asker_may(row) for row in Change.objects.all()}
+    assert found == alone
+    assert {name for name, may in found.items() if may} == {"o0", "w2", "w3"}
+
+
 def test_what_begins_after_its_asker_lost_that_waits_until_somebody_answers_for_it(vera, olga, rows, lose):
     change = confirm(draft(vera, *rows), vera, starts_at=timezone.now() + timezone.timedelta(hours=1))
     lose()

@@ -89,6 +89,8 @@ def test_a_preview_says_what_was_wished(operator, data, wish):
         (AuditAction.OPERATION_REFUSED, {"outcome": "remote_said_no", "personal": {"said": "group is frozen"},
                                          "data": {"verb": "remove", "status": 400}},
          "The removal of Ada from Chess club was refused by Kaiten: The system said no (status 400): group is frozen"),
+        (AuditAction.OPERATION_REFUSED, {"outcome": "system_retired"},
+         "The removal of Ada from Chess club was left half done: Kaiten is retired: it is only kept for its history"),
         (AuditAction.OPERATION_IN_DOUBT, {"outcome": "answer_lost"},
          "Whether the removal of Ada from Chess club was done is not known, and is read back: The answer was lost"),
         (AuditAction.OPERATION_RESOLVED, {"data": {"verb": "remove", "state": "confirmed"}},

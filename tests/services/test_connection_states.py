@@ -1,14 +1,19 @@
 import pytest
 from django.utils import timezone
 
+from membership.audit import verify
 from membership.errors import ChangeRefused, NotAllowed, Reason
 from membership.models import AuditEntry, Change, Connection, Operation, Reading
 from membership.operations import retiring
-from membership.services import connections
+from membership.sandbox.faults import Fault
+from membership.services import connections, way_back
+from membership.services.alteration import draft_alteration
 from membership.services.changes import confirm_change
 from membership.services.connection_states import begin_maintenance, retire
+from membership.services.overview import LATELY, overview
 from membership.services.refresh import request_refresh
 from membership.services.removal import draft_removal
+from membership.services.step_words import Outcome, outcome
 from membership.vocab import AuditAction, ChangeState, ConnectionState, OperationState, ReadingState
 from tests import mirrored as m
 
@@ -123,6 +128,58 @@ def test_open_readings_of_a_retired_system_are_given_up(read_world, owner):
     retire(read_world.kaiten, reason="contract ended", actor=owner)
     found = Reading.objects.get(pk=wanted.pk)
     assert (found.state, found.reason) == (ReadingState.FAILED, Reason.SYSTEM_RETIRED)
+
+
+@pytest.fixture
+def half_done(read_world, operator):
+    """Zoë is out of the Mudbase chat, in which she was to come back as admin: the token is not accepted any more."""
+    row = read_world.row("Zoë Müller", "Trainers")
+    draft = draft_alteration(m.rows(row), {"is_manager": True}, actor=operator, selection=m.ids(row))
+    change = confirm_change(draft, actor=operator, reason="captain", expected_hash=draft.plan_hash)
+    refused = {"status": 401, "body": {"error": "unauthorized"}}
+    read_world.sandbox.mudbase.faults.add(Fault("status", method="POST", path_contains="participants", **refused))
+    read_world.work()
+    (step,) = read_world.steps(change)
+    assert (step.state, step.calls_done) == (OperationState.QUEUED, 1)
+    assert fresh(read_world.mudbase).state == ConnectionState.PAUSED
+    return step
+
+
+def test_what_is_half_done_when_its_system_is_retired_says_so(read_world, half_done, owner, operator):
+    retire(read_world.mudbase, reason="contract ended", actor=owner)
+    step = Operation.objects.get(pk=half_done.pk)
+    assert (step.state, step.outcome) == (OperationState.REFUSED, Reason.SYSTEM_RETIRED)
+    assert step.outcome_params == {"system": "Club app", "half_done": True}
+    assert read_world.state_of(step.change) == ChangeState.DONE_WITH_FAILURES
+    assert overview(operator).half_done == [step]
+    assert outcome(step, timezone.now()) == Outcome(
+        "half done",
+        "bad",
+        "Half done: 1 of 2 calls. Club app is retired: it is only kept for its history."
+        " It can only be put back over there.",
+    )
+    entry = entries(AuditAction.OPERATION_REFUSED).get(operation_id=step.pk)
+    assert (entry.outcome, entry.connection_id) == (Reason.SYSTEM_RETIRED, read_world.mudbase.pk)
+    assert '"half_done":true' in entry.sealed
+    assert verify.verify().is_whole
+
+
+def test_what_is_half_done_in_a_retired_system_has_no_way_back_and_leaves_the_overview(
+    read_world, half_done, owner, operator
+):
+    retire(read_world.mudbase, reason="contract ended", actor=owner)
+    step = Operation.objects.get(pk=half_done.pk)
+    with pytest.raises(ChangeRefused) as refused:
+        way_back.draft_way_back(step, actor=operator)
+    assert refused.value.reason == Reason.SYSTEM_RETIRED
+    Operation.objects.filter(pk=step.pk).update(settled_at=timezone.now() - LATELY)
+    assert overview(operator).half_done == []
+
+
+def test_what_waits_for_a_decision_after_a_call_was_done_is_half_done_too(read_world, half_done, owner):
+    Operation.objects.filter(pk=half_done.pk).update(state=OperationState.FOREIGN)
+    retire(read_world.mudbase, reason="contract ended", actor=owner)
+    assert way_back.is_half_done(Operation.objects.get(pk=half_done.pk))
 
 
 def test_what_an_ended_process_left_at_a_retired_system_is_swept(read_world, owner):
