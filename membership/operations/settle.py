@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, DataError, transaction
 from django.utils import timezone
 
 from membership import crash
@@ -17,7 +17,7 @@ from membership.errors import AuditUnavailable, NextStep, Reason
 from membership.mirror import writer
 from membership.models import Operation, Reading, bulk
 from membership.models.statements import Statement
-from membership.operations import outbox
+from membership.operations import outbox, trouble
 from membership.operations.attempts import NEW_ID, Attempt
 from membership.operations.entries import operation_entry
 from membership.operations.verbs import News, tell_mirror, wished_rights
@@ -86,7 +86,9 @@ def settle(attempts: Sequence[Attempt], running: dict[int, Operation], token: in
     ]
     try:
         apply(steps, token, now)
-    except (DatabaseError, AuditUnavailable, ValueError):
+    except (DatabaseError, AuditUnavailable, ValueError) as error:
+        if not isinstance(error, (DataError, ValueError)):  # those are a value's fault
+            trouble.here.note(error)
         logger.exception("a batch of %s answers could not be committed: one by one now", len(steps))
         for step in steps:
             _settle_alone(step, token, now)
@@ -182,6 +184,7 @@ def apply(steps: Sequence[Step], token: int, now: datetime, first: Sequence[reco
         record.write(record.connection_chain(connection_id), [*first, *entries], at=now)
         crash.point(f"{part}.written")
     crash.point(f"{part}.committed")
+    trouble.here.over()
     for step in steps:
         step.operation.state = step.state
         step.operation.calls_done = step.calls_done if step.calls_done is not None else step.operation.calls_done

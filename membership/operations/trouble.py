@@ -11,7 +11,8 @@ STORAGE_ERRORS = (Error, AuditUnavailable)
 """What a database says that is locked, full, restarted or gone, and a log that cannot be written. Nothing leaves
 without its committed intent, so whatever meets one of these may end where it is, and begin anew."""
 
-LATELY_S = 10.0
+LATELY_S = 30.0
+"""Longer than a statement waits for a lock: who tries again and again is in trouble all the while."""
 
 
 class Trouble:
@@ -26,6 +27,11 @@ class Trouble:
         reason = Reason.AUDIT_UNAVAILABLE if isinstance(error, AuditUnavailable) else Reason.STORAGE_UNAVAILABLE
         with self._lock:
             self._reason, self._at = reason.value, time.monotonic()
+
+    def over(self) -> None:
+        """Something was recorded since."""
+        with self._lock:
+            self._reason = ""
 
     def lately(self) -> str:
         """The code of the last one, if it was not long ago; else empty."""

@@ -182,6 +182,9 @@ class Club(RuleBasedStateMachine):
     @precondition(lambda self: not truth.open_steps())
     @rule(kind=kinds, who=people, what=st.sampled_from(BY_HAND))
     def somebody_else(self, kind, who, what):
+        # What was asked before has ended, perhaps in a worker that was to be killed: it comes before this.
+        self.follow()
+        assert self.remotes.places == self.model
         self.remotes.change(kind, who, what)
         self.model = self.remotes.places
         self.was_touched = True
