@@ -11,15 +11,13 @@ from typing import TYPE_CHECKING, Any
 from cryptography.fernet import InvalidToken
 from django.db import transaction
 from django.utils import timezone
-from django.utils.crypto import salted_hmac
 
 from membership import conf
 from membership.audit import record
 from membership.errors import BadValue, Reason
-from membership.models import AuditEntry, Connection
+from membership.models import Connection
 from membership.operations.probe import Probe, probe
 from membership.operations.trial import TrialCredentials
-from membership.remotes import SIGN_INS_WITHIN
 from membership.services import connection_values as values
 from membership.services import connections
 from membership.services.connection_forms import offers
@@ -61,7 +59,7 @@ def draft_connection(
     limits: Limits = UNCHANGED,
     actor: "User",
 ) -> Card:
-    """Test a new system with reads alone, in at most ten seconds. Nothing is stored but that it was tested.
+    """Test a new system with reads alone, in at most ten seconds. Nothing is stored but what the log says of it.
 
     Raises `BadValue` with the key and, in words, what is wrong with its value.
     """
@@ -69,10 +67,10 @@ def draft_connection(
     row = connections.new_row(provider, name, url, options, secrets, internal=internal, limits=limits)
     if Connection.objects.filter(name=row.name).exists():
         raise BadValue(Reason.BAD_VALUE, key="name", why=values.name_is_taken())
-    trial = TrialCredentials(row, _sign_ins_of_late(row.base_url))
+    trial = TrialCredentials(row, actor)
     seen = probe(row, trial)
     with transaction.atomic():
-        record.write(Chain.PANEL, [_tested_entry(row, seen, trial, actor)])
+        record.write(Chain.PANEL, [_tested_entry(row, seen, actor)])
     given = {
         "provider": provider,
         "name": row.name,
@@ -112,7 +110,7 @@ def draft_edit(
     if Connection.objects.filter(name=row.name).exclude(pk=row.pk).exists():
         raise BadValue(Reason.BAD_VALUE, key="name", why=values.name_is_taken())
     connections.claim_test(row)
-    trial = TrialCredentials(row)
+    trial = TrialCredentials(row, actor)
     seen = probe(row, trial)
     connections.note_test(row, seen, actor)
     return _card(row, seen, trial, given, actor)
@@ -201,32 +199,12 @@ def _identity(row: Connection) -> list[Any]:
     return [row.base_url, row.options, row.secrets]  # lists and texts alone: it is compared after JSON
 
 
-# log-ins at systems that are not stored yet
-
-
-def _address_hash(url: str) -> str:
-    return salted_hmac("membership.connection_drafts", url, algorithm="sha256").hexdigest()[:32]
-
-
-def _tested_entry(row: Connection, seen: Probe, trial: TrialCredentials, actor: "User") -> record.Entry:
+def _tested_entry(row: Connection, seen: Probe, actor: "User") -> record.Entry:
     params = {"params": dict(seen.params)} if seen.params else {}
-    address = {"address_hash": _address_hash(row.base_url), "sign_ins": [int(at) for at in trial.sign_ins]}
     return record.Entry(
         AuditAction.CONNECTION_TESTED,
         actor=actor,
         outcome=seen.reason,
-        data={**connections.tested_data(seen), "provider": row.provider, **address},
+        data={**connections.tested_data(seen), "provider": row.provider},
         personal={"system": row.name, "address": row.base_url, **params},
     )
-
-
-def _sign_ins_of_late(url: str) -> list[float]:
-    """Log-ins that tests of this address made: too many could lock the account there."""
-    recent = AuditEntry.objects.filter(
-        action=AuditAction.CONNECTION_TESTED,
-        connection_id=None,
-        at__gt=timezone.now() - SIGN_INS_WITHIN,
-        sealed__contains=_address_hash(url),
-    )
-    sealed = (json.loads(text) for text in recent.values_list("sealed", flat=True))
-    return [float(at) for entry in sealed for at in entry["data"].get("sign_ins", ())]

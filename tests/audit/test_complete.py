@@ -13,10 +13,12 @@ from membership.models import AuditEntry, AuditPersonal, Connection, Operation
 from membership.operations.attempts import NEW_ID
 from membership.sandbox.faults import Fault
 from membership.services import audit_words, connections
+from membership.services import connection_drafts as drafts
 from membership.services.command_line import os_user, record_command
 from membership.vocab import AuditAction
 from tests import steps
 from tests.audit.recording_proxy import RecordingProxy
+from tests.services.test_connection_drafts import typed
 
 TESTS = Path(__file__).resolve().parent.parent
 
@@ -112,6 +114,22 @@ def test_reads_that_found_nothing_out_are_in_the_log(world, wires):
     compare(world, wires)
     assert [data["requests"] for data in sealed(AuditAction.READING_FINISHED) if data["kind"] == "read_back"] == [1]
     assert [data["requests"] > 1 for data in sealed(AuditAction.CONNECTION_TESTED)] == [True]
+
+
+def test_what_tests_of_systems_send_before_they_are_stored_is_in_the_log(world, wires, owner):
+    """The log's panel chain has it: there is no chain of a system yet."""
+    for row in Connection.objects.order_by("pk"):
+        card = drafts.draft_connection(**typed(row), actor=owner)
+        assert card.works
+        passed = wires[row.pk].passed
+        assert passed
+        told = [data for data in sealed(AuditAction.CONNECTION_TESTED) if data["provider"] == row.provider]
+        assert [data["requests"] for data in told] == [len(passed)]
+        signed_in = [data for data in sealed(AuditAction.CONNECTION_SIGNED_IN) if data["provider"] == row.provider]
+        assert len(signed_in) == told[0]["sign_ins"] == sum(each.method != "GET" for each in passed)
+    chains = AuditEntry.objects.filter(action=AuditAction.CONNECTION_SIGNED_IN).values_list("chain", "actor_id")
+    assert list(chains) == [("panel", owner.pk)] * 2, "inwendo and Mudbase sign in, Kaiten has a token"
+    assert verify.verify().is_whole
 
 
 def test_a_use_of_the_command_line_carries_the_name_of_the_machines_user(any_db):

@@ -4,13 +4,14 @@ import pytest
 from cryptography.fernet import Fernet
 from django.conf import settings
 
-from membership.errors import BadValue, ChangeRefused, NotAllowed, Reason
+from membership.errors import AuditUnavailable, BadValue, ChangeRefused, NotAllowed, Reason
 from membership.models import AuditEntry, AuditPersonal, Connection
 from membership.sandbox.faults import Fault
 from membership.services import connection_drafts as drafts
 from membership.services import connections
 from membership.services.connections import Limits
 from membership.vocab import AuditAction, ConnectionState, Role
+from tests.crash.storage import broken_log
 from tests.world import KAITEN_TOKEN
 
 QUICK = Limits(rate_per_s=1000, burst=100)
@@ -97,6 +98,12 @@ def test_wrong_passwords_cannot_lock_the_account_there(world, owner):
     card = drafts.draft_connection(**wrong, actor=owner)
     assert "3 log-ins" in card.lines[0][1]
     assert len(world.sandbox.mudbase.journal) == asked
+
+
+def test_a_sign_in_that_cannot_be_recorded_is_not_sent(world, owner):
+    with broken_log(), pytest.raises(AuditUnavailable):
+        drafts.draft_connection(**typed(world.mudbase), actor=owner)
+    assert len(world.sandbox.mudbase.journal) == 0
 
 
 @pytest.mark.parametrize("given", [{"name": "Office"}, {"name": ""}, {"url": "ftp://x"}, {"secrets": {}}])
