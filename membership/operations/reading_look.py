@@ -79,6 +79,7 @@ class Look:
         self._requests = requests
         self._requests_before = requests() if requests else 0
         self._requests_at_yield = self._requests_before
+        self._requests_kept = reading.requests
         self._rows_since_yield = 0
         self._later: list[Callable[[], None]] = []
         self._caught_up_at = time.monotonic()
@@ -159,19 +160,24 @@ class Look:
     def later(self, write: Callable[[], None]) -> None:
         """Write a little thing soon, together with others: how groups ended, of which most change nothing else."""
         self._later.append(write)
-        if len(self._later) >= LATER_AT_MOST or time.monotonic() - self._caught_up_at > LATER_S:
-            self.catch_up()
+        self._catch_up_in_time()
 
     def catch_up(self) -> None:
-        """Write what was left for later."""
+        """Write what was left for later, and how many requests were made: a kill takes little of that with it."""
         self._caught_up_at = time.monotonic()
-        if not self._later:
+        if not self._later and self.requests == self._requests_kept:
             return
         with self.writing():
             for write in self._later:
                 write()
+            Reading.objects.filter(pk=self.reading.pk).update(requests=self.requests)
             crash.point("reading.catch_up")
         self._later.clear()
+        self._requests_kept = self.requests
+
+    def _catch_up_in_time(self) -> None:
+        if len(self._later) >= LATER_AT_MOST or time.monotonic() - self._caught_up_at > LATER_S:
+            self.catch_up()
 
     # reading
 
@@ -225,6 +231,7 @@ class Look:
         self.rows_seen += len(batch)
         listing.take(batch)
         self.flush(listing, down_to=ROWS_AT_MOST)
+        self._catch_up_in_time()
 
     def may_yield(self) -> bool:
         """Whether a request was sent since the last yield: then the next one may have to wait for something better."""

@@ -1,9 +1,11 @@
+import json
+
 import pytest
 from django.utils import timezone
 
 from membership.errors import Reason
 from membership.models import Account, AuditEntry, Connection, Drift, Group, Participant, Presence, Reading
-from membership.operations import outbox, reading
+from membership.operations import outbox, reading, reading_look
 from membership.providers.base import RemoteParticipant
 from membership.providers.errors import Incomplete, Misconfigured, NotSent, OutcomeUnknown, Refused, Throttled
 from membership.vocab import DriftKind, PresenceCause, ReadingKind, ReadingState
@@ -71,6 +73,19 @@ def test_a_reading_that_finds_nothing_new_writes_no_row(club, remote):
     seen = list(Participant.objects.values_list("pk", "seen_at"))
     assert read(club, remote).rows_changed == 0
     assert list(Participant.objects.values_list("pk", "seen_at")) == seen
+
+
+def test_requests_of_a_killed_worker_are_counted_but_for_those_of_the_list_that_it_was_in(club, remote, monkeypatch):
+    monkeypatch.setattr(reading_look, "LATER_S", 0)
+    wanted(club)
+    steps = reading.run(Reading.objects.get(), remote, lane_token=1, requests=lambda: remote.requests)
+    while len(remote.asked) < 4:
+        next(steps)
+    del steps
+    finish(Reading.objects.get(), remote)
+    entry = AuditEntry.objects.get(action="reading.finished")
+    assert remote.asked == ["accounts", "groups", "chess", "choir", "choir"]
+    assert json.loads(entry.sealed)["data"]["requests"] == 4
 
 
 def test_one_audit_entry_says_how_a_reading_ended(club, remote):
