@@ -30,7 +30,7 @@ _KNOWS_THE_SHEETS = ("[Content_Types].xml", "docProps/app.xml", "xl/workbook.xml
 _SHEET = "xl/worksheets/sheet{}.xml"
 _EPOCH = dt.datetime(1899, 12, 30)
 _NOT_IN_TEXT = re.compile("[\x00-\x08\x0b-\x1f]")
-_LOOKS_ESCAPED = re.compile("_(x[0-9a-fA-F]{4}_)")
+_LOOKS_ESCAPED = re.compile("_(?=x[0-9a-fA-F]{4}_)")
 
 
 class _Sink:
@@ -131,5 +131,5 @@ def _cell(place: str, value: cells.Cell, style: str) -> str:
 
 def _text(value: str) -> str:
     """As XML holds it: what it has no sign for is written as spreadsheets do, by number."""
-    value = _LOOKS_ESCAPED.sub(r"_x005F_\1", value)
+    value = _LOOKS_ESCAPED.sub("_x005F_", value)
     return escape(_NOT_IN_TEXT.sub(lambda found: f"_x{ord(found[0]):04X}_", value))

@@ -5,6 +5,7 @@ anything is unpacked, and counted while it is; XML that declares types or entiti
 """
 
 import posixpath
+import re
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +20,7 @@ _MAIN = "xl/workbook.xml"
 _RELATIONS = "xl/_rels/workbook.xml.rels"
 _SHARED = "xl/sharedStrings.xml"
 _EXACT_TO = 10**15
+_BY_NUMBER = re.compile("_x([0-9a-fA-F]{4})_")
 
 Attributes = Mapping[str, str]
 
@@ -156,7 +158,7 @@ class _Texts(_Parser):
         if name == "rPh":
             self._hints -= 1
         elif name == "si":
-            self.found.append("".join(self._pieces))
+            self.found.append(_text("".join(self._pieces)))
 
     def text(self, text: str) -> None:
         if not self._in_text:
@@ -244,7 +246,7 @@ class _Sheet(_Parser):
             if not 0 <= number < len(self._shared):
                 raise ChangeRefused(Reason.ROSTER_DAMAGED)
             return self._shared[number]
-        return _number(said) if self._type == "n" else said
+        return _number(said) if self._type == "n" else _text(said)
 
     def _put(self, value: str) -> None:
         # Empty cells need not be written: the reference says how many were left out.
@@ -272,3 +274,8 @@ def _number(said: str) -> str:
     except ValueError:
         return said
     return str(int(value)) if value.is_integer() and abs(value) < _EXACT_TO else said
+
+
+def _text(said: str) -> str:
+    """A text as it shows itself: what XML has no sign for is written by number (ECMA-376, part 1, 22.9.2.19)."""
+    return _BY_NUMBER.sub(lambda found: chr(int(found[1], 16)), said) if "_x" in said else said

@@ -7,6 +7,7 @@ import zipfile
 import pytest
 
 from membership.errors import ChangeRefused, Reason
+from membership.services import export_workbook
 from membership.services.rosters import sheets
 from membership.services.rosters.limits import LONGEST_CELL
 from tests.services.rosters.conftest import csv_of, xlsx_of
@@ -88,6 +89,12 @@ def test_a_workbook_of_inline_texts_and_a_hidden_first_sheet_is_read():
     book.close()
     _seen, rows = read(file.getvalue())
     assert rows[0] == list(ROWS[0])
+
+
+def test_our_own_exports_are_read_as_they_were_written():
+    rows = [("_x0041_", "Zoë <&> Müller", "two\nlines"), ("7", "_x", "_x0041_x0042_")]
+    _seen, read_again = read(b"".join(export_workbook.write(HEADINGS, iter(rows))))
+    assert read_again == [["_x0041_", "Zoë <&> Müller", "two lines"], ["7", "_x", "_x0041_x0042_"]]
 
 
 def with_member(name, data, method=zipfile.ZIP_DEFLATED):
