@@ -29,6 +29,7 @@ from membership.services import (
     audit_checks,
     audit_export,
     audit_facets,
+    audit_few,
     audit_log,
     audit_query,
     audit_times,
@@ -58,7 +59,7 @@ class ChainFilter(filters.Choice):
         return [*Chain.choices, *own]
 
     def condition(self, value: str) -> Q | None:
-        return Q(chain=value[:60])
+        return audit_few.by_number(Q(chain=value[:60]))
 
 
 class Since(filters.Choice):

@@ -28,6 +28,7 @@ from membership.models import (
 )
 from membership.models.visibility import Viewer
 from membership.services import audit_fields, audit_query, audit_words
+from membership.services.audit_few import by_number
 from membership.vocab import AuditAction, Chain
 
 FILTERS = ("actor_id", *(f"{name}_id" for name in chains.REFS))
@@ -142,7 +143,7 @@ def about_person(person_id: int) -> Q:
     """What refers to the person, or to an account of theirs."""
     # Ids, no subquery: with one PostgreSQL finds no way past every entry.
     accounts = list(Account.objects.filter(person_id=person_id).values_list("pk", flat=True))
-    return Q(person_id=person_id) | Q(account_id__in=accounts)
+    return by_number(Q(person_id=person_id), Q(account_id__in=accounts))
 
 
 _REFS: tuple[tuple[type[Model], str], ...] = (

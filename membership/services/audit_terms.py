@@ -13,6 +13,7 @@ from membership.errors import Reason
 from membership.models import Account, Change, Connection, Group, Person, visible_to
 from membership.models.visibility import Viewer
 from membership.services import audit_times, matching
+from membership.services.audit_few import by_number
 from membership.vocab import AuditAction, OperationState
 
 Found = Q | str
@@ -77,7 +78,7 @@ def _person(value: str, user: Viewer | None) -> Found:
         return _("nobody of this name is known")
     if len(people) > ROWS_MEANT or len(ids) > ROWS_MEANT:
         return _("too many have this name")
-    return Q(person_id__in=people) | Q(account_id__in=ids)
+    return by_number(Q(person_id__in=people), Q(account_id__in=ids))
 
 
 def _number(column: str) -> Term:
@@ -128,7 +129,7 @@ def _outcome(value: str, _user: Viewer | None) -> Found:
     # Said aloud, for SQLite: only then does it know that its index of outcomes, which leaves out the empty, has all.
     named = ~Q(outcome="")
     if ends:
-        return Q(action__in=ends) | Q(outcome=wanted) & named
+        return by_number(Q(action__in=ends), Q(outcome=wanted) & named)
     codes = [reason.value for reason in Reason if wanted in reason.value]
     return Q(outcome__in=[wanted] if wanted in codes else [*codes, wanted, value]) & named
 

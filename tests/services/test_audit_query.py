@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from membership.models import AuditEntry, Change, ChangeConnection
-from membership.services import audit_facets, audit_log, audit_query
+from membership.services import audit_facets, audit_few, audit_log, audit_query
 from membership.vocab import AuditAction, Role
 from tests import mirrored
 from tests.services.test_audit_log import NOW, put, removal
@@ -90,6 +90,21 @@ def test_a_line_finds_what_it_says(told, auditor, line):
         assert not asked.faults
 
 
+@pytest.mark.parametrize("few", [0, 1, 2])
+@pytest.mark.parametrize("line", [line for line in LINES if "person" in line or "outcome" in line])
+def test_a_line_finds_the_same_where_many_entries_fit(told, auditor, line, few, monkeypatch):
+    monkeypatch.setattr(audit_few, "FEW", few)
+    test_a_line_finds_what_it_says(told, auditor, line)
+
+
+def test_sqlite_looks_up_few_entries_instead_of_reading_all(told, auditor):
+    if connection.vendor != "sqlite":
+        pytest.skip("PostgreSQL counts what fits before it chooses a way")
+    for line in ("outcome:refused", "person:lovelace"):
+        rows, _asked = audit_query.narrow(audit_log.entries(auditor), line, auditor)
+        assert "SCAN membership_auditentry" not in rows[:100].explain()
+
+
 def test_numbers_find_rows_by_their_ids(told, auditor):
     change = told["requested"].change_id
     assert names(told, audit_query.narrow(audit_log.entries(auditor), f"change:{change}")[0]) == {
@@ -149,7 +164,8 @@ def test_a_search_takes_few_questions(told, auditor):
     audit_log.entries(auditor).exists()
     with CaptureQueriesContext(connection) as asked:
         list(audit_query.narrow(audit_log.entries(auditor), "ada person:ada from:2026", auditor)[0][:50])
-    assert len(asked) <= 8
+    own = 2 if connection.vendor == "sqlite" else 0  # looks at an index alone: how many entries fit
+    assert len(asked) <= 8 + own
 
 
 def test_today_is_a_day_of_the_panel(db, auditor):
