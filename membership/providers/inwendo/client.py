@@ -4,35 +4,32 @@ The base URL is the customer's own host. Facts, each with its source and mark, a
 """
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from membership.errors import Reason
-from membership.providers import answers, offers, slots, values, words
+from membership.providers import answers, offers, slots, values
 from membership.providers.base import (
     AccountRef,
-    Ambiguous,
     Capabilities,
     CheckResult,
     CredentialStore,
     Door,
     GroupRef,
     Json,
-    OutsideEvent,
     ParticipantRef,
     Places,
     Reader,
-    RemoteAccount,
     RemoteAnswer,
     RemoteCall,
-    RemoteGroup,
     RemoteParticipant,
     RemotePlace,
     Verdict,
     Wanted,
 )
 from membership.providers.checking import on_first_contact, works
-from membership.providers.errors import Incomplete, Misconfigured, NotFound, NotSignedIn, Refused
+from membership.providers.client import Client
+from membership.providers.errors import Incomplete, Misconfigured, NotSignedIn, Refused
 from membership.providers.inwendo import bodies
 from membership.providers.inwendo.fields import EDITABLE, KEPT, NEWER_EDITABLE, OPTIONS, SECRETS, room_id, room_ids
 from membership.providers.inwendo.judgement import (
@@ -55,10 +52,11 @@ API_KEY_HEADER = "x-iw-jwt-token"
 AMBIGUOUS = frozenset({400, 404, 409, 410, 422})
 
 
-class Inwendo:
+class Inwendo(Client):
     """The `Provider` for inwendo."""
 
     kind = "inwendo"
+    _readings: InwendoReadings
     options = OPTIONS
     secrets = SECRETS
     capabilities = Capabilities(
@@ -73,13 +71,12 @@ class Inwendo:
         looks_before_add=True,
         tracks_groups=True,
     )
+    _never_said = ("session_id", "api_key", "password")
 
     def __init__(
         self, door: Door, store: CredentialStore, options: Mapping[str, str], now: Callable[[], float]
     ) -> None:
-        self._door = door
-        self._store = store
-        self._now = now
+        super().__init__(door, store, now)
         self._options = with_defaults(OPTIONS, options)
         self._by_log_in = self._options["auth"] == "login"
         self._style = bodies.Style(
@@ -97,10 +94,6 @@ class Inwendo:
         )
 
     # calls
-
-    def send(self, call: RemoteCall, *, send_before: float | None = None) -> RemoteAnswer:
-        slots.require_filled(call)
-        return self._door.send(call, credentials=self._credentials(), send_before=send_before)
 
     def add(self, group: GroupRef, account: AccountRef, wanted: Wanted) -> tuple[RemoteCall, ...]:
         """One new row, and where rights are wanted, an alteration of it.
@@ -147,17 +140,11 @@ class Inwendo:
         """
         return (RemoteCall("DELETE", (*PARTICIPANT, participant.remote_id), query=self._client_ids),)
 
+    # Rooms are neither made nor removed: no page documents how. Their own page takes the list of participants, too, and
+    # may replace the members by it: it is never written to.
+
     # A room's page takes its list of participants, too, and may replace the members by it: it is never written to.
     # No page documents how rooms are made or removed.
-
-    def create_group(self, name: str, members: Sequence[AccountRef] = ()) -> tuple[RemoteCall, ...]:
-        raise Refused(Reason.NOT_OFFERED)
-
-    def rename_group(self, group: GroupRef, name: str) -> tuple[RemoteCall, ...]:
-        raise Refused(Reason.NOT_OFFERED)
-
-    def delete_group(self, group: GroupRef) -> tuple[RemoteCall, ...]:
-        raise Refused(Reason.NOT_OFFERED)
 
     def fill(self, call: RemoteCall, values: Mapping[str, str]) -> RemoteCall:
         call = slots.with_new_id(call, values)
@@ -195,15 +182,9 @@ class Inwendo:
         """Never told: the answer does not say whose row it is."""
         return None
 
-    def created(self, call: RemoteCall, answer: RemoteAnswer) -> RemoteGroup:
-        raise Refused(Reason.NOT_OFFERED)
-
     def said(self, answer: RemoteAnswer) -> str:
         """The remote's own words: the error header's messages, else the body's."""
         return said(self._scrubbed(with_header_message(answer)))
-
-    def _scrubbed(self, answer: RemoteAnswer) -> RemoteAnswer:
-        return words.without_secrets(answer, map(self._store.get, ("session_id", "api_key", "password")))
 
     def _raise_common(self, call: RemoteCall, answer: RemoteAnswer) -> None:
         judge_common(self._scrubbed(with_header_message(answer)), call.is_write, now=self._now())
@@ -222,46 +203,17 @@ class Inwendo:
             yield reader
 
     def _raise_unread(self, call: RemoteCall, answer: RemoteAnswer) -> None:
-        if answer.status == 403:
-            raise Incomplete(Reason.WEAK_TOKEN, status=403, said=self.said(answer))
-        self._raise_common(call, answer)
-        if answer.status in (404, 410):
-            raise NotFound(Reason.NOT_FOUND, status=answer.status, said=self.said(answer))
-        if 200 <= answer.status < 300:
+        if 200 <= answer.status < 300:  # the error header has words of its own
             raise Incomplete(Reason.ANSWER_UNEXPECTED, status=answer.status, said=self.said(answer))
-        raise Refused(Reason.REMOTE_SAID_NO, status=answer.status, said=self.said(answer))
+        super()._raise_unread(call, answer)
 
     # readings
-
-    def groups(self) -> Iterator[RemoteGroup]:
-        return self._readings.groups()
-
-    def accounts(self) -> Iterator[RemoteAccount]:
-        return self._readings.accounts()
-
-    def participants(self, group: GroupRef) -> Iterator[RemoteParticipant]:
-        return self._readings.participants(group)
-
-    def get_group(self, group: GroupRef) -> RemoteGroup:
-        return self._readings.get_group(group)
-
-    def find(self, group: GroupRef, subjects: Sequence[ParticipantRef]) -> dict[str, RemoteParticipant | None]:
-        return self._readings.find(group, subjects)
-
-    def find_added(
-        self, group: GroupRef, account: AccountRef, known_before: Iterable[str]
-    ) -> RemoteParticipant | Ambiguous | None:
-        return self._readings.find_added(group, account, known_before)
 
     def places(self, account: AccountRef) -> Iterator[RemotePlace]:
         return self._readings.places(account)
 
     def tracked_id(self, text: str) -> str | None:
         return room_id(text)
-
-    def outside_events(self, since: float, until: float) -> Iterator[OutsideEvent]:
-        """Not told by the remote: `capabilities.tells_actor` is false."""
-        raise Refused(Reason.NOT_OFFERED)
 
     # signing in
 

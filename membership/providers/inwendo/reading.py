@@ -1,7 +1,7 @@
 """What inwendo tells about rooms, people and participants, each list read to its proven end."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from itertools import chain, islice
 
 from membership.errors import Reason
@@ -19,6 +19,7 @@ from membership.providers.base import (
     RemoteParticipant,
     RemotePlace,
 )
+from membership.providers.client import Open
 from membership.providers.errors import Incomplete, NotFound, OutcomeUnknown, ProviderError, Refused
 from membership.providers.inwendo import parse
 from membership.providers.paging import Seen
@@ -40,7 +41,6 @@ NONE_SUCH = "2147483647"
 PAST_THE_END = frozenset({400, 404, 416})
 
 Query = tuple[tuple[str, str], ...]
-Open = Callable[[RemoteCall], AbstractContextManager[Reader]]
 """Send a reading; give its answer when it is a 200, else raise the `ProviderError` that says why not."""
 
 

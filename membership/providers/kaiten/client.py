@@ -3,14 +3,12 @@
 The base URL is the company's own host. Facts, each with its source and mark, are in docs/providers/kaiten.md.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from membership.errors import Reason
-from membership.providers import answers, offers, slots, values, words
+from membership.providers import answers, offers, values
 from membership.providers.base import (
     AccountRef,
-    Ambiguous,
     Capabilities,
     CheckResult,
     CredentialStore,
@@ -19,19 +17,17 @@ from membership.providers.base import (
     Json,
     OutsideEvent,
     ParticipantRef,
-    Reader,
-    RemoteAccount,
     RemoteAnswer,
     RemoteCall,
     RemoteGroup,
     RemoteParticipant,
-    RemotePlace,
     Verdict,
     Wanted,
 )
 from membership.providers.checking import on_first_contact, works
-from membership.providers.errors import Incomplete, Misconfigured, NotFound, NotSignedIn, Refused
-from membership.providers.judging import judge_common, said
+from membership.providers.client import Client
+from membership.providers.errors import Misconfigured, NotFound, NotSignedIn, Refused
+from membership.providers.judging import judge_common
 from membership.providers.kaiten import parse
 from membership.providers.kaiten.fields import KEPT, OPTIONS, SECRETS
 from membership.providers.kaiten.reading import KaitenReadings
@@ -46,10 +42,11 @@ SUCCESS = frozenset({200, 201, 204})
 GROUPS = ("company", "groups")
 
 
-class Kaiten:
+class Kaiten(Client):
     """The `Provider` for Kaiten."""
 
     kind = "kaiten"
+    _readings: KaitenReadings
     options = OPTIONS
     secrets = SECRETS
     capabilities = Capabilities(
@@ -62,21 +59,17 @@ class Kaiten:
         group_name_max=512,  # documented
         tells_actor=True,
     )
+    _never_said = ("token",)
+    _gone = frozenset({404})
 
     def __init__(
         self, door: Door, store: CredentialStore, options: Mapping[str, str], now: Callable[[], float]
     ) -> None:
-        self._door = door
-        self._store = store
-        self._now = now
+        super().__init__(door, store, now)
         self._root = tuple(with_defaults(OPTIONS, options)["api_path"].split("/"))
         self._readings = KaitenReadings(self._open, root=self._root, headers=HEADERS)
 
     # calls
-
-    def send(self, call: RemoteCall, *, send_before: float | None = None) -> RemoteAnswer:
-        slots.require_filled(call)
-        return self._door.send(call, credentials=self._credentials(), send_before=send_before)
 
     def add(self, group: GroupRef, account: AccountRef, wanted: Wanted) -> tuple[RemoteCall, ...]:
         """To the members, and for a manager to the admins too: whether those are members by that is not documented.
@@ -134,11 +127,6 @@ class Kaiten:
         """Source: vendor's reference page DELETE /company/groups/{uid}; what its members lose is not documented."""
         return (self._call("DELETE", (*GROUPS, group.remote_id)),)
 
-    def fill(self, call: RemoteCall, values: Mapping[str, str]) -> RemoteCall:
-        """Every call is whole as it was planned."""
-        slots.require_filled(call)
-        return call
-
     # judgement
 
     def judge(self, call: RemoteCall, answer: RemoteAnswer) -> Verdict:
@@ -168,12 +156,6 @@ class Kaiten:
     def created(self, call: RemoteCall, answer: RemoteAnswer) -> RemoteGroup:
         return parse.group(answers.body_object(answer))
 
-    def said(self, answer: RemoteAnswer) -> str:
-        return said(self._scrubbed(answer))
-
-    def _scrubbed(self, answer: RemoteAnswer) -> RemoteAnswer:
-        return words.without_secrets(answer, [self._store.get("token")])
-
     def _raise_common(self, call: RemoteCall, answer: RemoteAnswer) -> None:
         judge_common(self._scrubbed(answer), call.is_write, now=self._now())
         if answer.status == 401:
@@ -182,56 +164,6 @@ class Kaiten:
             raise Misconfigured(Reason.TARIFF, said=self.said(answer))
         if answer.status == 403:
             raise Refused(Reason.FORBIDDEN, status=403, said=self.said(answer))
-
-    @contextmanager
-    def _open(self, call: RemoteCall) -> Iterator[Reader]:
-        with self._door.read(call, credentials=self._credentials()) as reader:
-            if reader.status != 200:
-                self._raise_unread(call, reader.answer())
-            yield reader
-
-    def _raise_unread(self, call: RemoteCall, answer: RemoteAnswer) -> None:
-        if answer.status == 403:
-            raise Incomplete(Reason.WEAK_TOKEN, status=403, said=self.said(answer))
-        self._raise_common(call, answer)
-        if answer.status == 404:
-            raise NotFound(Reason.NOT_FOUND, status=404)
-        if 200 <= answer.status < 300:
-            raise Incomplete(Reason.ANSWER_UNEXPECTED, status=answer.status)
-        raise Refused(Reason.REMOTE_SAID_NO, status=answer.status, said=self.said(answer))
-
-    # readings
-
-    def groups(self) -> Iterator[RemoteGroup]:
-        return self._readings.groups()
-
-    def accounts(self) -> Iterator[RemoteAccount]:
-        return self._readings.accounts()
-
-    def participants(self, group: GroupRef) -> Iterator[RemoteParticipant]:
-        return self._readings.participants(group)
-
-    def get_group(self, group: GroupRef) -> RemoteGroup:
-        return self._readings.get_group(group)
-
-    def find(self, group: GroupRef, subjects: Sequence[ParticipantRef]) -> dict[str, RemoteParticipant | None]:
-        return self._readings.find(group, subjects)
-
-    def find_added(
-        self,
-        group: GroupRef,
-        account: AccountRef,
-        known_before: Iterable[str],  # there once or not at all, so it does not matter
-    ) -> RemoteParticipant | Ambiguous | None:
-        return self._readings.find_account(group, account)
-
-    def places(self, account: AccountRef) -> Iterator[RemotePlace]:
-        """Not told by the remote: `capabilities.places` is `MIRROR`."""
-        raise Refused(Reason.NOT_OFFERED)
-
-    def tracked_id(self, text: str) -> str | None:
-        """All groups are listed: none needs to be tracked."""
-        return None
 
     def outside_events(self, since: float, until: float) -> Iterator[OutsideEvent]:
         return self._readings.outside_events(since, until)

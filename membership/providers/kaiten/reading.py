@@ -1,7 +1,6 @@
 """What Kaiten tells about groups, users and members, each list read to its proven end."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from membership.errors import Reason
@@ -11,12 +10,12 @@ from membership.providers.base import (
     Json,
     OutsideEvent,
     ParticipantRef,
-    Reader,
     RemoteAccount,
     RemoteCall,
     RemoteGroup,
     RemoteParticipant,
 )
+from membership.providers.client import Open
 from membership.providers.errors import Incomplete, NotFound, OutcomeUnknown
 from membership.providers.kaiten import parse
 from membership.providers.paging import Seen
@@ -28,7 +27,6 @@ LOG_PAGE_SIZE = 500  # documented as the most that is given
 ACTIVE, INACTIVE = "1", "2"  # filter `condition` of groups
 
 Query = tuple[tuple[str, str], ...]
-Open = Callable[[RemoteCall], AbstractContextManager[Reader]]
 """Send a reading; give its answer when it is a 200, else raise the `ProviderError` that says why not."""
 
 
@@ -97,7 +95,12 @@ class KaitenReadings:
         now_there = {row.remote_id: row for row in self.participants(group)}
         return {subject.remote_id: now_there.get(subject.remote_id) for subject in subjects}
 
-    def find_account(self, group: GroupRef, account: AccountRef) -> RemoteParticipant | None:
+    def find_added(
+        self,
+        group: GroupRef,
+        account: AccountRef,
+        known_before: Iterable[str],  # there once or not at all, so it does not matter
+    ) -> RemoteParticipant | None:
         return next((row for row in self.participants(group) if row.remote_id == account.remote_id), None)
 
     # users

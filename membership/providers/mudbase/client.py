@@ -4,35 +4,30 @@ The base URL is configurable: the vendor's own pages name two. Facts, each with 
 docs/providers/mudbase.md.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 
 from membership.errors import Reason
-from membership.providers import answers, offers, slots, values, words
+from membership.providers import answers, offers, values
 from membership.providers.base import (
     AccountRef,
-    Ambiguous,
     Capabilities,
     CheckResult,
     CredentialStore,
     Door,
     GroupRef,
     Json,
-    OutsideEvent,
     ParticipantRef,
-    Reader,
-    RemoteAccount,
     RemoteAnswer,
     RemoteCall,
     RemoteGroup,
     RemoteParticipant,
-    RemotePlace,
     Verdict,
     Wanted,
 )
 from membership.providers.checking import on_first_contact, works
-from membership.providers.errors import Incomplete, Misconfigured, NotFound, NotSent, NotSignedIn, Refused, Throttled
-from membership.providers.judging import judge_common, said
+from membership.providers.client import Client
+from membership.providers.errors import Misconfigured, NotSent, NotSignedIn, Refused, Throttled
+from membership.providers.judging import judge_common
 from membership.providers.mudbase import parse
 from membership.providers.mudbase.fields import KEPT, OPTIONS, SECRETS
 from membership.providers.mudbase.reading import MudbaseReadings
@@ -47,10 +42,11 @@ REMOVED = "Participant removed successfully"
 AMBIGUOUS = frozenset({400, 404, 409, 410})
 
 
-class Mudbase:
+class Mudbase(Client):
     """The `Provider` for Mudbase."""
 
     kind = "mudbase"
+    _readings: MudbaseReadings
     options = OPTIONS
     secrets = SECRETS
     capabilities = Capabilities(
@@ -62,13 +58,12 @@ class Mudbase:
         create_group=True,
         members_on_create=True,
     )
+    _never_said = ("token", "refresh_token", "password")
 
     def __init__(
         self, door: Door, store: CredentialStore, options: Mapping[str, str], now: Callable[[], float]
     ) -> None:
-        self._door = door
-        self._store = store
-        self._now = now
+        super().__init__(door, store, now)
         self._options = with_defaults(OPTIONS, options)
         project, org = self._options["project_id"], self._options["org_id"]
         self._chats = ("api", "chat", "projects", project, "chats")
@@ -77,10 +72,6 @@ class Mudbase:
         )
 
     # calls
-
-    def send(self, call: RemoteCall, *, send_before: float | None = None) -> RemoteAnswer:
-        slots.require_filled(call)
-        return self._door.send(call, credentials=self._credentials(), send_before=send_before)
 
     def add(self, group: GroupRef, account: AccountRef, wanted: Wanted) -> tuple[RemoteCall, ...]:
         """Source: vendor's reference page POST /api/chat/projects/{projectId}/chats/{chatId}/participants."""
@@ -119,17 +110,6 @@ class Mudbase:
         }
         return (RemoteCall("POST", self._chats, body=body, headers=answers.JSON_BODY),)
 
-    def rename_group(self, group: GroupRef, name: str) -> tuple[RemoteCall, ...]:
-        raise Refused(Reason.NOT_OFFERED)
-
-    def delete_group(self, group: GroupRef) -> tuple[RemoteCall, ...]:
-        raise Refused(Reason.NOT_OFFERED)
-
-    def fill(self, call: RemoteCall, values: Mapping[str, str]) -> RemoteCall:
-        """Every call is whole as it was planned."""
-        slots.require_filled(call)
-        return call
-
     # judgement
 
     def judge(self, call: RemoteCall, answer: RemoteAnswer) -> Verdict:
@@ -156,72 +136,12 @@ class Mudbase:
     def created(self, call: RemoteCall, answer: RemoteAnswer) -> RemoteGroup:
         return parse.chat(values.inner(answers.body_object(answer), "data"))
 
-    def said(self, answer: RemoteAnswer) -> str:
-        return said(self._scrubbed(answer))
-
-    def _scrubbed(self, answer: RemoteAnswer) -> RemoteAnswer:
-        return words.without_secrets(answer, map(self._store.get, ("token", "refresh_token", "password")))
-
     def _raise_common(self, call: RemoteCall, answer: RemoteAnswer) -> None:
         judge_common(self._scrubbed(answer), call.is_write, now=self._now())
         if answer.status == 401:
             raise NotSignedIn(Reason.TOKEN_NOT_ACCEPTED)
         if answer.status == 403:
             raise Refused(Reason.FORBIDDEN, status=403, said=self.said(answer))
-
-    @contextmanager
-    def _open(self, call: RemoteCall) -> Iterator[Reader]:
-        with self._door.read(call, credentials=self._credentials()) as reader:
-            if reader.status != 200:
-                self._raise_unread(call, reader.answer())
-            yield reader
-
-    def _raise_unread(self, call: RemoteCall, answer: RemoteAnswer) -> None:
-        if answer.status == 403:
-            raise Incomplete(Reason.WEAK_TOKEN, status=403, said=self.said(answer))
-        self._raise_common(call, answer)
-        if answer.status in (404, 410):
-            raise NotFound(Reason.NOT_FOUND, status=answer.status, said=self.said(answer))
-        if 200 <= answer.status < 300:
-            raise Incomplete(Reason.ANSWER_UNEXPECTED, status=answer.status)
-        raise Refused(Reason.REMOTE_SAID_NO, status=answer.status, said=self.said(answer))
-
-    # readings
-
-    def groups(self) -> Iterator[RemoteGroup]:
-        return self._readings.groups()
-
-    def accounts(self) -> Iterator[RemoteAccount]:
-        return self._readings.accounts()
-
-    def participants(self, group: GroupRef) -> Iterator[RemoteParticipant]:
-        return self._readings.participants(group)
-
-    def get_group(self, group: GroupRef) -> RemoteGroup:
-        return self._readings.get_group(group)
-
-    def find(self, group: GroupRef, subjects: Sequence[ParticipantRef]) -> dict[str, RemoteParticipant | None]:
-        return self._readings.find(group, subjects)
-
-    def find_added(
-        self,
-        group: GroupRef,
-        account: AccountRef,
-        known_before: Iterable[str],  # there once or not at all, so it does not matter
-    ) -> RemoteParticipant | Ambiguous | None:
-        return self._readings.find_account(group, account)
-
-    def places(self, account: AccountRef) -> Iterator[RemotePlace]:
-        """Not told by the remote: `capabilities.places` is `MIRROR`."""
-        raise Refused(Reason.NOT_OFFERED)
-
-    def tracked_id(self, text: str) -> str | None:
-        """Chats cannot be tracked: those of our own account are listed, and no others can be read."""
-        return None
-
-    def outside_events(self, since: float, until: float) -> Iterator[OutsideEvent]:
-        """Not told by the remote: `capabilities.tells_actor` is false."""
-        raise Refused(Reason.NOT_OFFERED)
 
     # signing in
 

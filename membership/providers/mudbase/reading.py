@@ -1,7 +1,7 @@
 """What Mudbase tells about chats, participants and users, each list read to its proven end."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 from membership.errors import Reason
 from membership.providers import answers, values
@@ -15,13 +15,13 @@ from membership.providers.base import (
     RemoteGroup,
     RemoteParticipant,
 )
+from membership.providers.client import Open
 from membership.providers.errors import Incomplete, NotFound, OutcomeUnknown
 from membership.providers.mudbase import parse
 from membership.providers.paging import Seen
 
 PAGE_SIZE = 100
 
-Open = Callable[[RemoteCall], AbstractContextManager[Reader]]
 """Send a reading; give its answer when it is a 200, else raise the `ProviderError` that says why not."""
 
 
@@ -96,7 +96,12 @@ class MudbaseReadings:
         now_there = {row.remote_id: row for row in self.participants(group)}
         return {subject.remote_id: now_there.get(subject.remote_id) for subject in subjects}
 
-    def find_account(self, group: GroupRef, account: AccountRef) -> RemoteParticipant | None:
+    def find_added(
+        self,
+        group: GroupRef,
+        account: AccountRef,
+        known_before: Iterable[str],  # there once or not at all, so it does not matter
+    ) -> RemoteParticipant | None:
         """A user is in a chat once, so what was there before does not matter."""
         return next((row for row in self.participants(group) if row.remote_id == account.remote_id), None)
 
