@@ -89,6 +89,11 @@
     button.addEventListener("click", () => fold(!form.classList.contains("mu-closed")));
   }
 
+  /* Likewise what is only beside the point: where the style sheet shows its heading, it is shut. */
+  function foldAway(details) {
+    if (getComputedStyle(details.querySelector("summary")).display !== "none") details.open = false;
+  }
+
   /* A second click on a button that has been sent does nothing. */
   function sentOnce(form) {
     form.addEventListener("submit", (event) => {
@@ -132,6 +137,7 @@
     each("form[data-selection]", selection);
     each("form[data-drop-empty]", dropEmpty);
     each("form.mu-filters", foldFilters);
+    each("[data-fold]", foldAway);
     each("form[method=post]:not([data-again])", sentOnce);
     each("[data-only-with]", onlyWith);
     each("form[data-pick]", tellChosen);

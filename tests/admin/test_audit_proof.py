@@ -2,8 +2,10 @@ import pytest
 from django.utils import timezone
 
 from membership.models import AnchorSink, AuditCheck, AuditEntry
-from membership.services import audit_checks
+from membership.services import audit_checks, audit_facets
+from membership.vocab import AuditAction
 from tests import mirrored
+from tests.services.test_audit_log import put
 
 LOG = "/membership/auditentry/"
 
@@ -41,6 +43,15 @@ def test_whoever_may_not_read_the_log_cannot_have_it_verified(as_, request, who)
 
 def test_it_needs_a_post(as_, auditor):
     assert as_(auditor).get(f"{LOG}verify/").status_code == 405
+
+
+def test_a_list_of_the_newest_alone_says_so_also_where_there_is_nothing_to_count(as_, auditor, monkeypatch):
+    monkeypatch.setattr(audit_facets, "BOUND", 2)
+    for _number in range(3):
+        put(AuditAction.GROUP_PROTECTED)
+    page = as_(auditor).get(f"{LOG}?action={AuditAction.GROUP_PROTECTED}").content.decode()
+    assert "mu-facet" not in page
+    assert "Counted and listed are the newest 2." in page
 
 
 @pytest.mark.parametrize(("format", "ending"), [("jsonl", "jsonl"), ("csv-proof", "csv")])

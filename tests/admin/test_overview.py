@@ -100,6 +100,12 @@ def test_thirty_days_are_a_picture_with_a_text_and_the_same_as_a_table(as_, view
     assert "<script" not in page.split("<svg")[1].split("</svg>")[0]
 
 
+def test_days_without_a_step_are_a_sentence_and_no_empty_picture(as_, viewer, office):
+    page = body(as_(viewer))
+    assert "No step ended in these days." in page
+    assert "mu-activity" not in page
+
+
 @pytest.mark.parametrize(
     ("fields", "word"),
     [

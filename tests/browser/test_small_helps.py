@@ -7,7 +7,9 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from membership.models import Change
+from membership.vocab import AuditAction
 from tests import mirrored
+from tests.services.test_audit_log import put
 
 
 @pytest.fixture
@@ -87,6 +89,20 @@ def test_a_phone_folds_the_filters_and_the_menu_away(full_group, operator, visit
     expect(page.get_by_label("Role")).to_be_visible()
     page.get_by_role("button", name="Show or hide the menu").click()
     expect(page.get_by_role("link", name="Audit log")).to_be_visible()
+
+
+def test_a_phone_shows_the_log_before_what_was_counted_in_it(full_group, owner, visit):
+    for width, is_shown in ((1360, True), (390, False)):
+        page = visit(viewport={"width": width, "height": 844}).enter("owner")
+        for what in (AuditAction.COMMAND_RUN, AuditAction.GROUP_PROTECTED):
+            put(what)
+        page.goto("/membership/auditentry/")
+        counted = page.get_by_role("link", name="command run")
+        expect(counted).to_be_visible(visible=is_shown)
+        summary = page.get_by_text("What was found, counted")
+        expect(summary).to_be_visible(visible=not is_shown)
+    summary.click()
+    expect(counted).to_be_visible()
 
 
 def test_the_panel_is_dark_when_somebody_says_so(at_panel):
