@@ -144,7 +144,9 @@ def _pending(change: Change) -> PendingPlan | None:
 def _preview_part(part: ChangeConnection, change: Change) -> PreviewPart:
     system = part.connection
     count = part.operations_count
-    if change.kind in ChangeKind.only_remove():
+    if not part.groups_count:
+        groups = _("in %(system)s")
+    elif change.kind in ChangeKind.only_remove():
         groups = ngettext(
             "from %(count)d group in %(system)s", "from %(count)d groups in %(system)s", part.groups_count
         )

@@ -129,6 +129,18 @@ def test_the_preview_speaks_of_each_system(vera, running):
     ]
 
 
+def test_of_a_system_in_which_nothing_is_done_no_groups_are_told(vera, ada):
+    club = m.participant(
+        m.account("Bo", m.system("Club", "mudbase")), m.group("Chat", Connection.objects.get(name="Club"))
+    )
+    Group.objects.filter(pk=club.group_id).update(is_protected=True)
+    found = preview(draft(vera, ada, club), actor=vera)
+    assert [(part.part.operations_count, part.heading) for part in found.parts] == [
+        (0, "in Club"),
+        (1, "from 1 group in Office"),
+    ]
+
+
 def test_the_preview_names_archived_groups_and_those_not_read_completely(vera, office):
     ada = m.account("Ada", office)
     rows = [
