@@ -288,7 +288,7 @@ LONG = bool(os.environ.get("LONG"))
 
 
 @pytest.mark.crash
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(7200)
 def test_eight_writers_at_once_leave_a_log_that_holds(fresh_db, anchored):
     """Verified while they write, and after each round. The long form has a thousand rounds."""
     rounds, writes = (1000, 3) if LONG else (2, 4)
