@@ -5,7 +5,6 @@ a thread of their own.
 """
 
 import logging
-import platform
 import subprocess
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -29,7 +28,7 @@ AT_ONCE = 500
 TRY_AGAIN_AFTER = timedelta(seconds=30)
 COMMAND_TIMEOUT_S = 10
 FORGOTTEN_AFTER = timedelta(days=1)
-FILE, COMMAND, MAIL = "file", "command", "mail"
+COMMAND, MAIL = "command", "mail"
 
 
 class SinkFailed(Exception):
@@ -92,7 +91,7 @@ def send(*, now: datetime | None = None) -> bool:
 def _sinks() -> list[tuple[str, Callable[[AnchorSink, datetime], int]]]:
     """`(name, function)`: the function sends and gives the number of the last anchor that arrived."""
     found: list[tuple[str, Callable[[AnchorSink, datetime], int]]] = [
-        (f"{FILE}:{platform.node()}:{conf.anchor_file()}"[:200], _to_file)
+        (anchor_file.sink_of(conf.anchor_file()), _to_file)
     ]
     if conf.anchor_command():
         found.append((COMMAND, _to_command))
