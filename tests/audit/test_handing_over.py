@@ -324,6 +324,12 @@ def test_without_a_key_for_anchors_the_export_says_that_nothing_covers_it(write,
     assert "no anchor covers it" in stranger(data)[1]
 
 
+def test_where_the_last_anchor_was_altered_the_rest_can_still_be_handed_over(log, made, stranger, unguarded):
+    unguarded("UPDATE membership_auditanchor SET sig = '00' || substr(sig, 3) WHERE n = 2")
+    assert stranger(made(AuditEntry.objects.filter(pk=log[2].pk)))[0]
+    assert "InvalidSignature" in stranger(made())[1]
+
+
 def test_the_export_is_in_the_log_and_only_what_its_maker_may_read_is_in_it(log, made, limited_operator, viewer):
     limited = limited_operator(mirrored.system("Office"))
     data = made(actor=limited).decode()
