@@ -40,11 +40,12 @@ def audit_key(**_more: Any) -> list[CheckMessage]:
 def anchor_keys(**_more: Any) -> list[CheckMessage]:
     try:
         conf.anchor_key()
+        conf.anchor_command()
     except ImproperlyConfigured as error:
         return [
             Error(
                 f"The audit log cannot be anchored: {error}",
-                hint="Correct ANCHOR_KEYS, or take it out: then no anchors are made. See .env.example.",
+                hint="Correct that setting, or take it out: without ANCHOR_KEYS no anchors are made. See .env.example.",
                 id="musterbook.E004",
             )
         ]

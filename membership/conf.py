@@ -173,7 +173,10 @@ def anchor_file() -> Path:
 
 def anchor_command() -> list[str]:
     """The program, with its arguments, that takes new anchors as lines of its standard input; empty: none."""
-    return shlex.split(settings.MUSTERBOOK["ANCHOR_COMMAND"])
+    try:
+        return shlex.split(settings.MUSTERBOOK["ANCHOR_COMMAND"])
+    except ValueError as error:
+        raise ImproperlyConfigured(f"ANCHOR_COMMAND must be a command line as a shell takes it: {error}.") from error
 
 
 def anchor_mail_to() -> list[str]:

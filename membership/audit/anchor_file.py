@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import platform
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -9,6 +10,11 @@ from membership.audit import anchors
 
 _TAIL = 1 << 20
 """Bytes at the end of the file in which its last line stands."""
+
+
+def sink_of(path: Path) -> str:
+    """How the row of `AnchorSink` is called that says how far this file of this machine is."""
+    return f"file:{platform.node()}:{path}"[:200]
 
 
 def lines(path: Path) -> Iterator[str]:

@@ -75,8 +75,8 @@ def give_up(later: Sequence[anchors.Signed]) -> AuditAnchor:
             at = dt.datetime.fromisoformat(anchor.at)
             AuditAnchor(n=anchor.n, at=at, text=each.text, sig=each.sig).save()
             n, prev = anchor.n, each.digest
-        first = last.n + 1 if last else 1
-        return _store(_next(n, prev, _heads_of(last), key, timezone.now(), lost=(first, n)), key, timezone.now())
+        first, now = (last.n + 1 if last else 1), timezone.now()
+        return _store(_next(n, prev, _heads_of(last), key, now, lost=(first, n)), key, now)
 
 
 def content(row: AuditAnchor) -> anchors.Anchor:

@@ -93,10 +93,9 @@ def parse(line: str) -> Signed:
         found = json.loads(line)
         text, sig = found["anchor"], found["sig"]
         bytes.fromhex(sig)
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        text.encode()
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise BadAnchor("unreadable") from error
-    if not isinstance(text, str):
-        raise BadAnchor("unreadable")
     return Signed(text, sig)
 
 
@@ -131,7 +130,7 @@ def content(signed: Signed) -> Anchor:
         )
     except BadAnchor:
         raise
-    except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError, ArithmeticError, RecursionError) as error:
         raise BadAnchor("unreadable") from error
 
 

@@ -37,7 +37,7 @@ def believed(keys: Mapping[str, bytes]) -> Believed:
     rows: dict[str, Cut] = {}
     for _once_more in range(3):  # between the two looks a cut may be made
         found.known = _sealed(keys)
-        rows = {row.chain: Cut(row.seq, row.mac) for row in AuditCut.objects.all()}
+        rows = {chain: Cut(seq, mac) for chain, seq, mac in AuditCut.objects.values_list("chain", "seq", "mac")}
         if rows == found.known:
             break
     for chain in {*rows, *found.known}:
@@ -58,13 +58,11 @@ def _sealed(keys: Mapping[str, bytes]) -> dict[str, Cut]:
     for sealed, mac in rows.values_list("sealed", "mac")[:10]:
         try:
             content = json.loads(sealed)
-            key = keys[content["kid"]]
-            named = {chain: Cut(int(seq), str(at)) for chain, (seq, at) in content["data"]["cuts"].items()}
-        except (ValueError, TypeError, KeyError, AttributeError):
-            continue
-        is_its_place = content.get("chain") == Chain.PANEL and content.get("action") == AuditAction.LOG_CUT
-        if is_its_place and chains.mac(key, sealed) == mac:
-            return named
+            is_its_place = content["chain"] == Chain.PANEL and content["action"] == AuditAction.LOG_CUT
+            if is_its_place and chains.mac(keys[content["kid"]], sealed) == mac:
+                return {chain: Cut(int(seq), str(at)) for chain, (seq, at) in content["data"]["cuts"].items()}
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            continue  # not what we seal: the walk through the chain names it
     return {}
 
 

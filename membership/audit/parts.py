@@ -1,6 +1,6 @@
 """Checks a stretch of one chain, entry by entry, as fast as Python can: a million entries are checked as a whole.
 
-Rows are read as the database has them, without models: what a model would convert could hide what was altered.
+Rows are read as the database has them, without models: see `rows.py`.
 """
 
 import json
@@ -8,10 +8,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db import connections, router
+from django.db import OperationalError, connections, router
 from django.utils.translation import gettext as _
 
 from membership.audit import chain as chains
+from membership.audit import rows
 from membership.audit.triggers import ENTRIES, PERSONAL
 from membership.models import AuditEntry
 
@@ -41,7 +42,7 @@ class Stretch:
 
 @dataclass(slots=True)
 class Found:
-    """What a stretch holds. The first fault is `(seq, id, what is wrong)`."""
+    """What a stretch holds. The first fault is `(seq, id, what is wrong)`; seq is None where it is no number."""
 
     entries: int = 0
     erased: int = 0
@@ -49,31 +50,47 @@ class Found:
     first_id: int = 0
     first_prev: str = ""
     last_seq: int = 0
+    last_id: int = 0
     last_mac: str = ""
-    fault: tuple[int, int, str] | None = None
+    fault: tuple[int | None, int, str] | None = None
+    sound_seq: int = 0
+    """The last number before the first fault."""
     macs: dict[int, str] = field(default_factory=dict)
 
 
 def check(stretch: Stretch, keys: dict[str, bytes]) -> Found:
     """Read and check every entry of the stretch."""
+    try:
+        return _check(stretch, keys)
+    except OperationalError:  # SQLite: a text that is no UTF-8. To be ready for it from the start would be slower.
+        with rows.any_text():
+            return _check(stretch, keys)
+
+
+def _check(stretch: Stretch, keys: dict[str, bytes]) -> Found:
     found = Found()
-    seq, mac = None, ""
+    seq: int | None = None
+    mac, entry_id = "", 0
     for row in read(stretch):
+        found.entries += 1
+        if not isinstance(row[1], int):
+            if found.fault is None:
+                found.fault, found.sound_seq = (None, row[0], _("its number is none.")), seq or 0
+            continue
         sealed = _opened(row[-5])
         if found.fault is None:
-            says = _place(row[1], sealed, seq, mac) or fault(stretch.chain, row, sealed, keys)
+            says = _place(row, sealed, seq, mac, entry_id) or fault(stretch.chain, row, sealed, keys)
             if says:
-                found.fault = (row[1], row[0], says)
-        if not found.entries:
+                found.fault, found.sound_seq = (row[1], row[0], says), seq or 0
+        if seq is None:
             found.first_seq, found.first_id, found.first_prev = row[1], row[0], str(sealed.get("prev", ""))
-        found.entries += 1
         if row[-3] is None and sealed.get("personal"):
             found.erased += 1
-        seq, mac = row[1], row[-4]
+        seq, mac, entry_id = row[1], row[-4], row[0]
         if seq in stretch.wanted:
             found.macs[seq] = mac
     if seq is not None:
-        found.last_seq, found.last_mac = seq, mac
+        found.last_seq, found.last_mac, found.last_id = seq, mac, entry_id
     return found
 
 
@@ -109,10 +126,9 @@ def _rows(condition: str, values: Sequence[Any]) -> Iterator[Row]:
 _AT_OF_POSTGRESQL = "to_char(e.at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')"
 
 
-def _place(seq: Any, sealed: dict[str, Any], before: int | None, mac: str) -> str:
+def _place(row: Row, sealed: dict[str, Any], before: int | None, mac: str, id_before: int) -> str:
     """What is wrong with where the entry stands after the one before it."""
-    if not isinstance(seq, int):
-        return _("its number is none.")
+    seq = row[1]
     if before is None:
         return ""
     if seq <= before:
@@ -121,11 +137,23 @@ def _place(seq: Any, sealed: dict[str, Any], before: int | None, mac: str) -> st
         return _("missing before it: %(which)s.") % {"which": numbers(before + 1, seq - 1)}
     if sealed and sealed.get("prev") != mac:
         return _("it does not continue the entry before it.")
-    return ""
+    return "" if row[0] > id_before else id_altered()
+
+
+def id_altered() -> str:
+    # Ids are not sealed, and lists go by them. A chain's head is locked while its entries get theirs: they only grow.
+    return _("its id is not above that of the entry before it: one of them was altered.")
 
 
 def fault(chain: str, row: Row, sealed: dict[str, Any], keys: dict[str, bytes]) -> str:
     """What is wrong with one entry by itself, in words; empty when nothing is."""
+    try:
+        return _fault(chain, row, sealed, keys)
+    except (TypeError, ValueError, AttributeError):  # bytes, or no UTF-8, where SQLite should have a text
+        return _("it holds what no entry has.")
+
+
+def _fault(chain: str, row: Row, sealed: dict[str, Any], keys: dict[str, bytes]) -> str:
     text, mac, salt, data, searched = row[-5:]
     if not sealed.keys() >= _SEALED_KEYS or not isinstance(sealed["refs"], dict):
         return _("its sealed part cannot be read.")
@@ -144,8 +172,10 @@ def fault(chain: str, row: Row, sealed: dict[str, Any], keys: dict[str, bytes]) 
     return ""
 
 
-def _as_sealed(at: str) -> str:
-    """A time as the database shows it, as entries have it."""
+def _as_sealed(at: str | None) -> str:
+    """A time as the database shows it, as entries have it; PostgreSQL shows nothing for one without end."""
+    if at is None:
+        return ""
     day, _space, clock = at.partition(" ")
     return f"{day}T{clock}Z" if "." in clock else f"{day}T{clock}.000000Z"
 
@@ -162,7 +192,7 @@ def _altered(chain: str, row: Row, sealed: dict[str, Any]) -> str:
 def _fits(salt: str, data: str, searched: str, committed: str | None) -> bool:
     try:
         return committed is not None and chains.commitment(salt, data, searched) == committed
-    except ValueError:
+    except (TypeError, ValueError):
         return False
 
 
@@ -173,7 +203,7 @@ def opened_row(row: Row) -> dict[str, Any]:
 def _opened(sealed: str) -> dict[str, Any]:
     try:
         opened = json.loads(sealed)
-    except (ValueError, RecursionError):
+    except (TypeError, ValueError, RecursionError):
         return {}
     return opened if isinstance(opened, dict) else {}
 
@@ -184,4 +214,4 @@ def numbers(first: int, last: int) -> str:
     return _("entries %(first)d to %(last)d") % {"first": first, "last": last}
 
 
-__all__ = ["SIZE", "Found", "Row", "Stretch", "check", "fault", "numbers", "one", "opened_row", "read"]
+__all__ = ["SIZE", "Found", "Row", "Stretch", "check", "fault", "id_altered", "numbers", "one", "opened_row", "read"]

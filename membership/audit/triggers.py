@@ -143,7 +143,10 @@ def replaces_meet_triggers(using: str = DEFAULT_DB_ALIAS) -> bool:
 def _wanted(connection: BaseDatabaseWrapper) -> dict[str, Trigger]:
     if connection.vendor == "sqlite":
         return {rule.name: _sqlite(rule) for rule in (*ROW_RULES, *SQLITE_RULES)}
-    return {rule.name: _postgresql(rule) for rule in (*ROW_RULES, *TRUNCATE_RULES)}
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT quote_ident(current_schema())")
+        (schema,) = cursor.fetchone()
+    return {rule.name: _postgresql(rule, schema) for rule in (*ROW_RULES, *TRUNCATE_RULES)}
 
 
 def _sqlite(rule: Rule) -> Trigger:
@@ -155,20 +158,23 @@ def _sqlite(rule: Rule) -> Trigger:
     return Trigger(rule.table, [statement], (rule.table, statement))
 
 
-def _postgresql(rule: Rule) -> Trigger:
+def _postgresql(rule: Rule, schema: str) -> Trigger:
     per = "STATEMENT" if rule.event == "TRUNCATE" else "ROW"
     row = "OLD" if rule.event == "DELETE" else "NEW"  # NEW is null in a deletion, and null skips it silently
     unless = f"IF {rule.unless} THEN RETURN {row}; END IF; " if rule.unless else ""
     body = f"BEGIN {unless}RAISE EXCEPTION '{rule.says}' USING ERRCODE = 'integrity_constraint_violation'; END"
+    # Else a temporary table of the same name, which anybody may make, would be the one that is looked into.
+    path = f"pg_catalog, {schema}, pg_temp"
     statements = [
-        f'CREATE OR REPLACE FUNCTION "{rule.name}"() RETURNS trigger LANGUAGE plpgsql AS $body${body}$body$',
+        f'CREATE OR REPLACE FUNCTION "{rule.name}"() RETURNS trigger LANGUAGE plpgsql SET search_path = {path}'
+        f" AS $body${body}$body$",
         f'CREATE TRIGGER "{rule.name}" BEFORE {rule.event} ON "{rule.table}" FOR EACH {per}'
         f' EXECUTE FUNCTION "{rule.name}"()',
         # ALWAYS: also where session_replication_role is replica.
         f'ALTER TABLE "{rule.table}" ENABLE ALWAYS TRIGGER "{rule.name}"',
     ]
     kind = _EVENT_BITS[rule.event] | _BEFORE | (_ROW if per == "ROW" else 0)
-    return Trigger(rule.table, statements, (rule.table, body, kind, "A", False))
+    return Trigger(rule.table, statements, (rule.table, body, kind, "A", False, [f"search_path={path}"]))
 
 
 def _shown_by_sqlite(connection: BaseDatabaseWrapper) -> dict[str, tuple[object, ...]]:
@@ -181,7 +187,7 @@ def _shown_by_postgresql(connection: BaseDatabaseWrapper) -> dict[str, tuple[obj
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT t.tgname, c.relname, p.prosrc, t.tgtype, t.tgenabled,"
-            " t.tgqual IS NOT NULL OR t.tgattr::text <> ''"
+            " t.tgqual IS NOT NULL OR t.tgattr::text <> '', p.proconfig"
             " FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_proc p ON p.oid = t.tgfoid"
             " JOIN pg_namespace n ON n.oid = c.relnamespace"
             " WHERE NOT t.tgisinternal AND n.nspname = ANY (current_schemas(false))"

@@ -7,14 +7,17 @@ here; then they are held against what the anchors say (`witness.py`).
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
-from itertools import pairwise
+from typing import Any
 
-from django.db.models import Exists, Max, OuterRef
+from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
 
 from membership import conf
-from membership.audit import cuts, parallel, parts, triggers, witness
-from membership.models import AuditEntry, AuditHead, AuditPersonal
+from membership.audit import cuts, parallel, parts, rows, triggers, witness
+from membership.models import AuditEntry, AuditPersonal
+
+_MOST = (1 << 63) - 1
+"""What a column of numbers holds: heads that were altered may say more together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +78,8 @@ def verify(
     """
     report = Report()
     with closing(witness.listen(since=since)) as heard:
-        _walk(report, heard, progress, processes)
-        report.faults = [chain.fault for chain in report.chains if chain.fault is not None]
+        lost = _walk(report, heard, progress, processes)
+        report.faults = [chain.fault for chain in report.chains if chain.fault is not None] + lost
         report.faults += [Fault("anchors", None, None, says) for says in heard.faults]
         report.anchors, report.anchored_at, report.notes = heard.count, heard.last_at, heard.notes
     report.faults += _lone_personal_parts()
@@ -88,70 +91,83 @@ def verify(
 
 def total() -> int:
     """About how many entries there are to check."""
-    return sum(AuditHead.objects.values_list("seq", flat=True))
+    with rows.any_text():
+        return min(sum(head.seq for head in rows.heads().values() if head.can_be), _MOST)
 
 
 def _walk(
     report: Report, heard: witness.Witness, progress: Callable[[int], None] | None, processes: int | None
-) -> None:
+) -> list[Fault]:
+    """Gives what concerns no chain that can be: the rest is in the chains' reports."""
     # Heads are read before the entries and again after each chain, so that entries written meanwhile are no fault: the
     # entry that the earlier head names must be there, and the later head must not be behind.
-    heads = {head.chain: head for head in AuditHead.objects.all()}
-    ends = dict(AuditEntry.objects.order_by().values("chain").annotate(last=Max("seq")).values_list("chain", "last"))
-    cut = cuts.believed(conf.audit_keys())
-    names = sorted({*heads, *ends, *heard.chains(), *cut.known})
+    with rows.any_text():
+        heads, ends, cut = rows.heads(), rows.ends(), cuts.believed(conf.audit_keys())
+        lost = [
+            Fault("", None, rows.one_of(name), _("its chain is called as none can be."))
+            for name in ends
+            if not rows.is_name(name)
+        ]
+    names = sorted(filter(rows.is_name, {*heads, *ends, *heard.chains(), *cut.known}))
     joiners = {name: _Joiner(name, heads.get(name), cut.known.get(name), heard) for name in names}
-    stretches = (stretch for name in names for stretch in joiners[name].stretches(ends.get(name)))
+    stretches = (stretch for name in names for stretch in joiners[name].stretches(ends.get(name, (None, 0))[0]))
     done = 0
-    with parallel.checking(conf.audit_keys(), sum(ends.values()) if _countable(ends) else 0, processes) as check:
+    with parallel.checking(conf.audit_keys(), sum(count for _last, count in ends.values()), processes) as check:
         for stretch, found in check(stretches):
             joiners[stretch.chain].join(found)
             done += found.entries
             if progress is not None and found.entries:
                 progress(done)
-    report.chains = [joiners[name].end() for name in names]
+    with rows.any_text():
+        report.chains = [joiners[name].end() for name in names]
     for name, says in cut.faults.items():
-        chain = joiners[name].report
-        chain.fault = chain.fault or Fault(name, None, None, says)
-
-
-def _countable(ends: dict[str, int]) -> bool:
-    return all(isinstance(last, int) for last in ends.values())
+        if name not in joiners:
+            lost.append(Fault("", None, None, says))
+        elif joiners[name].report.fault is None:
+            joiners[name].report.fault = Fault(name, None, None, says)
+    return lost
 
 
 class _Joiner:
     """Joins the stretches of one chain, in order."""
 
-    def __init__(self, name: str, head: AuditHead | None, cut: cuts.Cut | None, heard: witness.Witness) -> None:
+    def __init__(self, name: str, head: rows.Head | None, cut: cuts.Cut | None, heard: witness.Witness) -> None:
         self.report = ChainReport(name)
-        self._head, self._cut, self._heard = head, cut, heard
+        self._head, self._cut, self._heard = head if head and head.can_be else None, cut, heard
         self._start: tuple[int, str] | None = heard.starts.get(name)
         if self._start and cut and self._start[0] <= cut.seq:
             self._start = None
         self._seq, self._mac = (cut.seq, cut.mac) if cut else (0, "")
         self._named = self._start[0] - 1 if self._start else self._seq
         """Up to here an anchor bore the entries out."""
+        self._id = 0
         self._began = False
 
-    def stretches(self, last: int | None) -> Iterator[parts.Stretch]:
-        """Where to look. The first and the last are open: numbers that cannot be are looked at, too."""
-        first = self._start[0] if self._start else None
-        low = (first or 1) - 1
-        bounds: list[int | None] = [first]
-        if isinstance(last, int):
-            bounds += range(low + parts.SIZE + 1, last + 1, parts.SIZE)
-        bounds.append(None)
-        for begin, end in pairwise(bounds):
-            until = None if end is None else end - 1
-            wanted = {seq for seq, _mac, _n in self._heard.heads(self.report.chain, begin, until)}
+    def stretches(self, last: object) -> Iterator[parts.Stretch]:
+        """Where to look. The first and the last are open: numbers that cannot be are looked at, too.
+
+        Each ends by the entries that there are: a number beyond all would make too many.
+        """
+        name, begin, goes_on = self.report.chain, self._start[0] if self._start else None, True
+        while goes_on:
+            after: Any = None
+            if isinstance(last, int) and last - (begin or 1) >= parts.SIZE:
+                after = rows.number_after(name, begin, parts.SIZE)
+            goes_on = isinstance(after, int) and isinstance(last, int) and after <= last
+            until = after - 1 if goes_on else None
+            wanted = {seq for seq, _mac, _n in self._heard.heads(name, begin, until)}
             wanted |= {row.seq for row in (self._head, self._cut) if row is not None}
-            yield parts.Stretch(self.report.chain, begin, until, frozenset(wanted))
+            yield parts.Stretch(name, begin, until, frozenset(wanted))
+            begin = after
 
     def join(self, found: parts.Found) -> None:
         report = self.report
         report.entries += found.entries
         report.erased += found.erased
         if not found.entries or report.fault is not None:
+            return
+        if not found.first_id and found.fault is not None:  # none of them has a number
+            self._fault(*found.fault)
             return
         if not self._began:
             self._begin(found)
@@ -174,20 +190,20 @@ class _Joiner:
             says = _("missing before it: %(which)s.") % {"which": missing}
         elif found.first_prev != self._mac and not (found.fault and found.fault[1] == found.first_id):
             says = _("it does not continue the entry before it.")
+        elif found.first_id <= self._id:
+            says = parts.id_altered()
         if says:
             self._fault(found.first_seq, found.first_id, says)
             return
         if found.fault is not None:
-            seq, entry_id, says = found.fault
-            self._hold_against(found, before=seq)
-            self._fault(seq, entry_id, says)
+            self._hold_against(found, found.sound_seq)
+            self._fault(*found.fault)
             return
-        self._hold_against(found)
-        self._seq, self._mac = found.last_seq, found.last_mac
+        self._hold_against(found, found.last_seq)
+        self._seq, self._mac, self._id = found.last_seq, found.last_mac, found.last_id
 
-    def _hold_against(self, found: parts.Found, before: int | None = None) -> None:
-        """Whether the entries are those that head, cut and anchors name."""
-        last = found.last_seq if before is None else before - 1
+    def _hold_against(self, found: parts.Found, last: int) -> None:
+        """Whether the entries up to this number are those that head, cut and anchors name."""
         if self._cut is not None and self._cut.seq in found.macs and found.macs[self._cut.seq] != self._cut.mac:
             self._fault(self._cut.seq, None, _("it is not the entry at which the chain was cut."))
         for seq, mac, n in self._heard.heads(self.report.chain, found.first_seq, last):
@@ -214,7 +230,9 @@ class _Joiner:
         named = self._heard.last_seq(name)
         if not self._began and self._cut is not None:
             self.report.begins_after = self._cut.seq
-        now = AuditHead.objects.filter(chain=name).first()
+        now = rows.head(name)
+        if now is not None and not now.can_be:
+            return _("its head cannot be read.")
         if self._head is not None and self._head.seq > self._seq:
             return _("missing at its end: %(which)s.") % {"which": parts.numbers(self._seq + 1, self._head.seq)}
         if named > self._seq:

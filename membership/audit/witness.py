@@ -1,5 +1,6 @@
 """What the anchors outside the database say about the log: read once, checked, and kept on disk by chain."""
 
+import datetime as dt
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -9,8 +10,8 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from membership import conf
-from membership.audit import anchor_file, anchoring, anchors
-from membership.models import AnchorSink, AuditAnchor
+from membership.audit import anchor_file, anchors, rows
+from membership.models import AnchorSink
 
 
 @dataclass(slots=True)
@@ -74,51 +75,77 @@ def listen(*, since: int | None = None, file: Path | None = None) -> Witness:
     `since`: of the anchors before that one only the numbers and the chain of hashes are checked.
     """
     witness = Witness()
+    with rows.any_text():
+        _listen(witness, since, file or conf.anchor_file())
+    return witness
+
+
+def _listen(witness: Witness, since: int | None, path: Path) -> None:
     keys = conf.anchor_public_keys()
-    path = file or conf.anchor_file()
     sent_n = _sent_to(path)  # before the file is read: the worker goes on
-    rows, is_known = _Rows(), True
+    stored, covered, is_known = _Rows(), _Covered(), True
     before: anchors.Signed | None = None
-    for place, line in enumerate(anchor_file.lines(path), start=1):
+    for place, line in _lines(witness, path):
         try:
             signed = anchors.parse(line)
             anchor = _content(signed, keys, since)
             _follow(witness, anchor, before)
         except anchors.BadAnchor as error:
             witness.faults.append(_("line %(line)d of the file: %(why)s") % {"line": place, "why": in_words(error)})
-            return witness
-        if is_known and not rows.has(anchor.n, signed.text):
+            return
+        if is_known and not stored.has(anchor, signed):
             is_known = False  # said once: what follows is missing, too
             says = _("anchor %(n)d is in the file, and altered or missing in the database")
             witness.faults.append(says % {"n": anchor.n})
         _take(witness, anchor, since)
+        covered.compare(anchor, since)
         before = signed
     in_file = witness.last_n
-    _the_rest(witness, rows, before, keys)
+    _the_rest(witness, stored, covered, before, keys)
     if sent_n > in_file:
         says = _("the file ends with anchor %(n)d, and it had %(sent)d: its end was cut off, or it was lost")
         witness.faults.append(says % {"n": in_file, "sent": sent_n})
     if since is not None and witness.last_n < since:
         witness.faults.append(_("there is no anchor %(n)d") % {"n": since})
-    return witness
+    if (bad := covered.first_bad()) is not None:
+        says = _("what anchor %(n)s covers was altered in the database: exports go by that")
+        witness.faults.append(says % {"n": bad})
 
 
 def _sent_to(path: Path) -> int:
-    row = AnchorSink.objects.filter(name__endswith=f":{path}").order_by("-sent_n").first()
-    return row.sent_n if row is not None else 0
+    """How far this machine's file was; where the machine is called otherwise since then, the farthest of that path."""
+    sinks = AnchorSink.objects.order_by("-sent_n").values_list("sent_n", flat=True)
+    own = sinks.filter(name=anchor_file.sink_of(path)).first()
+    found = sinks.filter(name__endswith=f":{path}").first() if own is None else own
+    return found if isinstance(found, int) else 0
 
 
-def _the_rest(witness: Witness, rows: "_Rows", before: anchors.Signed | None, keys: anchors.PublicKeys) -> None:
+def _lines(witness: Witness, path: Path) -> Iterator[tuple[int, str]]:
+    try:
+        yield from enumerate(anchor_file.lines(path), start=1)
+    except OSError as error:
+        witness.faults.append(_("the file cannot be read: %(why)s") % {"why": error.strerror or type(error).__name__})
+
+
+def _the_rest(
+    witness: Witness, stored: "_Rows", covered: "_Covered", before: anchors.Signed | None, keys: anchors.PublicKeys
+) -> None:
     """Anchors of the database behind the last one of the file: not sent yet, unless they were."""
-    for row in rows.after(witness.last_n):
+    for row in stored.after(witness.last_n):
         try:
-            anchor = anchors.opened(anchoring.signed(row), keys)
+            if not row.can_be:
+                raise anchors.BadAnchor("unreadable")
+            signed = anchors.Signed(row.text, row.sig)
+            anchor = anchors.opened(signed, keys)
             _follow(witness, anchor, before)
+            if not _is_stored_as(anchor, signed, row):
+                raise anchors.BadAnchor("altered", anchor.n)
         except anchors.BadAnchor as error:
-            witness.faults.append(_("anchor %(n)d of the database: %(why)s") % {"n": row.n, "why": in_words(error)})
+            witness.faults.append(_("anchor %(n)s of the database: %(why)s") % {"n": row.n, "why": in_words(error)})
             return
         _take(witness, anchor, None)
-        before = anchoring.signed(row)
+        covered.compare(anchor, None)
+        before = signed
 
 
 def _content(signed: anchors.Signed, keys: anchors.PublicKeys, since: int | None) -> anchors.Anchor:
@@ -142,28 +169,75 @@ def _take(witness: Witness, anchor: anchors.Anchor, since: int | None) -> None:
         return
     if anchor.n == since:
         witness.starts = dict(anchor.heads)
+    elif since is not None and anchor.lost is not None and anchor.lost[0] <= since <= anchor.lost[1]:
+        witness.starts = {}  # where the chains stood then is not where they stand now: all of it is read
     witness.hear(anchor)
+
+
+def _is_stored_as(anchor: anchors.Anchor, signed: anchors.Signed, row: rows.AnchorRow) -> bool:
+    """Whether a row of the database is that anchor in each column: sinks, exports and the next anchor go by them."""
+    if (row.n, row.text, row.sig) != (anchor.n, signed.text, signed.sig):
+        return False
+    # Of one that gives up a state the row was once made a moment later than the text.
+    return anchor.lost is not None or row.made_at == dt.datetime.fromisoformat(anchor.at)
 
 
 class _Rows:
     """The anchors of the database, walked along once."""
 
     def __init__(self) -> None:
-        self._rows: Iterator[AuditAnchor] = AuditAnchor.objects.order_by("n").iterator(chunk_size=500)
-        self._row: AuditAnchor | None = next(self._rows, None)
+        self._rows = rows.anchors()
+        self._row = next(self._rows, None)
 
-    def has(self, n: int, text: str) -> bool:
-        while self._row is not None and self._row.n < n:
+    def has(self, anchor: anchors.Anchor, signed: anchors.Signed) -> bool:
+        while self._row is not None and self._row.can_be and self._row.n < anchor.n:
             self._row = next(self._rows, None)
         if self._row is None:  # made since the walk began, or missing
-            return AuditAnchor.objects.filter(n=n, text=text).exists()
-        return self._row.n == n and self._row.text == text
+            return any(_is_stored_as(anchor, signed, row) for row in rows.anchors(anchor.n))
+        return _is_stored_as(anchor, signed, self._row)
 
-    def after(self, n: int) -> Iterator[AuditAnchor]:
+    def after(self, n: int) -> Iterator[rows.AnchorRow]:
         while self._row is not None:
-            if self._row.n > n:
+            if not self._row.can_be or self._row.n > n:
                 yield self._row
             self._row = next(self._rows, None)
+
+
+class _Covered:
+    """What the rows of the database say that anchors cover, walked along once and held against the anchors."""
+
+    def __init__(self) -> None:
+        self._rows = rows.covered()
+        self._row = next(self._rows, None)
+        self._other: dict[int, rows.Covered] = {}
+        """What anchors cover of which the rows say something else, or said so when the walk began."""
+
+    def compare(self, anchor: anchors.Anchor, since: int | None) -> None:
+        stored: rows.Covered = frozenset()
+        while self._row is not None and isinstance(self._row[0], int) and self._row[0] <= anchor.n:
+            if self._row[0] == anchor.n:
+                stored = self._row[1]
+            else:
+                self._other[self._row[0]] = frozenset()
+            self._row = next(self._rows, None)
+        covers = frozenset((chain, first, last) for chain, (first, last, _root) in anchor.roots.items())
+        if stored != covers and (since is None or anchor.n >= since):
+            self._other[anchor.n] = covers
+        if anchor.lost is not None:  # those hold for a state that is gone, and have no rows
+            first, last = anchor.lost
+            self._other = {n: covers for n, covers in self._other.items() if not first <= n <= last}
+
+    def first_bad(self) -> Any:
+        """Number of the first anchor of which the rows say something else; None: there is none."""
+        for n, covers in self._other.items():
+            if rows.covered_by(n) != covers:
+                return n
+        while self._row is not None:
+            n = self._row[0]
+            if not isinstance(n, int) or not any(rows.anchors(n)):  # else it was made meanwhile
+                return n
+            self._row = next(self._rows, None)
+        return None
 
 
 def in_words(error: anchors.BadAnchor) -> str:
@@ -173,5 +247,6 @@ def in_words(error: anchors.BadAnchor) -> str:
         "forged": _("the signature of anchor %(detail)s does not fit: it was altered, or made without the key."),
         "out_of_order": _("anchor %(detail)s stands in the wrong place: one is missing, repeated or exchanged."),
         "not_continuing": _("anchor %(detail)s does not continue the one before it."),
+        "altered": _("a column of anchor %(detail)s was altered."),
     }
     return str(words[error.why]) % {"detail": error.detail}

@@ -1,17 +1,19 @@
 """Sends anchors to where the database cannot reach: a file, a program's standard input, mail.
 
-A sink that fails is tried again every half minute, and shown until it works. Nothing waits for it: sinks are served by
-a thread of their own.
+A sink that fails is tried again every half minute, and shown until it works. Nothing waits for it, no other sink
+either: each is served by a thread of its own.
 """
 
+import contextlib
 import logging
-import platform
+import os
+import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from django.core.mail import EmailMessage
 from django.db import DatabaseError, connections
@@ -20,7 +22,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from membership import conf
-from membership.audit import anchor_file, anchoring, anchors
+from membership.audit import anchor_file, anchoring, anchors, witness
 from membership.models import AnchorSink, AuditAnchor
 
 logger = logging.getLogger(__name__)
@@ -29,7 +31,12 @@ AT_ONCE = 500
 TRY_AGAIN_AFTER = timedelta(seconds=30)
 COMMAND_TIMEOUT_S = 10
 FORGOTTEN_AFTER = timedelta(days=1)
-FILE, COMMAND, MAIL = "file", "command", "mail"
+HANGS_AFTER = timedelta(minutes=1)
+COMMAND, MAIL, SIGNING = "command", "mail", "signing"
+"""`SIGNING` is no sink: its row says why no anchor can be made."""
+
+Send = Callable[[AnchorSink, datetime], int]
+"""Sends what a sink has not got, and gives the number of the last anchor that arrived."""
 
 
 class SinkFailed(Exception):
@@ -41,21 +48,35 @@ def anchor_log() -> bool:
 
     Always False: an anchor is no work that somebody waits for.
     """
+    now = timezone.now()
     try:
-        anchoring.anchor_due()
-    except anchors.BadAnchor:
-        logger.exception("the last anchor in the database was altered: no more are made")
-        return False
+        if anchoring.anchor_due(now=now) is not None:
+            AnchorSink.objects.filter(name=SIGNING).update(tried_at=now, failing_since=None, problem="")
+    except anchors.BadAnchor as error:
+        cannot_sign(error, now)
     _Courier.wake()
     return False
 
 
+def cannot_sign(error: anchors.BadAnchor, now: datetime) -> None:
+    """Have it shown like a sink that fails, since nothing arrives anywhere."""
+    row, _made = AnchorSink.objects.get_or_create(name=SIGNING)
+    if row.failing_since is None or row.tried_at is None or now - row.tried_at >= TRY_AGAIN_AFTER:
+        logger.error("no anchors are made: the last one in the database does not hold (%s)", error.why)
+        _failed(row, now, _("No more are made, since the last one does not hold: %s") % witness.in_words(error))
+
+
+class _Served(NamedTuple):
+    thread: threading.Thread
+    newest: int
+    began_at: datetime
+
+
 class _Courier:
-    """One thread of this process that serves the sinks while there is something to send."""
+    """A thread for each sink while there is something to send."""
 
     _lock: ClassVar[threading.Lock] = threading.Lock()
-    _thread: ClassVar[threading.Thread | None] = None
-    _seen: ClassVar[tuple[int, datetime] | None] = None
+    _served: ClassVar[dict[str, _Served]] = {}
 
     @classmethod
     def wake(cls) -> None:
@@ -64,18 +85,27 @@ class _Courier:
         newest = AuditAnchor.objects.order_by("-n").values_list("n", flat=True).first() or 0
         now = timezone.now()
         with cls._lock:
-            if cls._thread is not None and cls._thread.is_alive():
-                return
-            if not newest or (cls._seen and cls._seen[0] == newest and now - cls._seen[1] < TRY_AGAIN_AFTER):
-                return
-            cls._seen = (newest, now)
-            cls._thread = threading.Thread(target=cls._go, name="anchors", daemon=True)
-            cls._thread.start()
+            for name, sink in _sinks() if newest else ():
+                before = cls._served.get(name)
+                if before is not None and before.thread.is_alive():
+                    cls._look_after(name, before, now)
+                elif before is None or before.newest != newest or now - before.began_at >= TRY_AGAIN_AFTER:
+                    thread = threading.Thread(target=cls._go, args=(name, sink), name="anchors", daemon=True)
+                    cls._served[name] = _Served(thread, newest, now)
+                    thread.start()
 
     @staticmethod
-    def _go() -> None:
+    def _look_after(name: str, served: _Served, now: datetime) -> None:
+        if now - served.began_at < HANGS_AFTER:
+            return
+        row = AnchorSink.objects.filter(name=name).first()
+        if row is not None and (row.tried_at is None or now - row.tried_at >= TRY_AGAIN_AFTER):
+            _failed(row, now, _("It does not answer."))
+
+    @staticmethod
+    def _go(name: str, sink: Send) -> None:
         try:
-            send()
+            _serve(name, sink, timezone.now())
         except DatabaseError:
             logger.exception("the sinks of anchors could not be served; trying again")
         finally:
@@ -89,11 +119,8 @@ def send(*, now: datetime | None = None) -> bool:
     return all(went_well)
 
 
-def _sinks() -> list[tuple[str, Callable[[AnchorSink, datetime], int]]]:
-    """`(name, function)`: the function sends and gives the number of the last anchor that arrived."""
-    found: list[tuple[str, Callable[[AnchorSink, datetime], int]]] = [
-        (f"{FILE}:{platform.node()}:{conf.anchor_file()}"[:200], _to_file)
-    ]
+def _sinks() -> list[tuple[str, Send]]:
+    found: list[tuple[str, Send]] = [(anchor_file.sink_of(conf.anchor_file()), _to_file)]
     if conf.anchor_command():
         found.append((COMMAND, _to_command))
     if conf.anchor_mail_to():
@@ -101,22 +128,32 @@ def _sinks() -> list[tuple[str, Callable[[AnchorSink, datetime], int]]]:
     return found
 
 
-def _serve(name: str, sink: Callable[[AnchorSink, datetime], int], now: datetime) -> bool:
+def _serve(name: str, sink: Send, now: datetime) -> bool:
     row, _made = AnchorSink.objects.get_or_create(name=name)
     try:
         sent_n = sink(row, now)
-    except (SinkFailed, anchors.BadAnchor, OSError, subprocess.SubprocessError) as error:
-        problem = str(error) if isinstance(error, SinkFailed) else type(error).__name__
-        if isinstance(error, OSError) and error.strerror:
-            problem = error.strerror
+    # ValueError: what a library cannot put into a mail, or into the arguments of a command.
+    except (SinkFailed, OSError, subprocess.SubprocessError, ValueError) as error:
         logger.error("anchors could not be sent (%s)", name.partition(":")[0])
-        AnchorSink.objects.filter(pk=row.pk).update(
-            tried_at=now, failing_since=row.failing_since or now, problem=problem[:200]
-        )
+        _failed(row, now, _problem(error))
         return False
     arrived = {"sent_n": sent_n, "sent_at": now} if sent_n != row.sent_n else {}
     AnchorSink.objects.filter(pk=row.pk).update(tried_at=now, failing_since=None, problem="", **arrived)
     return True
+
+
+def _problem(error: Exception) -> str:
+    if isinstance(error, anchors.BadAnchor):
+        return witness.in_words(error)
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) if isinstance(error, SinkFailed) else type(error).__name__
+
+
+def _failed(row: AnchorSink, now: datetime, problem: str) -> None:
+    AnchorSink.objects.filter(pk=row.pk).update(
+        tried_at=now, failing_since=row.failing_since or now, problem=problem[:200]
+    )
 
 
 def _after(n: int) -> list[anchors.Signed]:
@@ -159,20 +196,25 @@ def _to_command(row: AnchorSink, now: datetime) -> int:
 
 
 def _run(command: Sequence[str], lines: Iterable[str]) -> None:
-    try:
-        done = subprocess.run(  # noqa: S603 - the owner of the machine named it in the settings
-            command,
-            input="".join(f"{line}\n" for line in lines),
-            text=True,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            timeout=COMMAND_TIMEOUT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise SinkFailed(_("The command did not end within %(s)s seconds.") % {"s": COMMAND_TIMEOUT_S}) from error
-    if done.returncode:
-        raise SinkFailed(_("The command ended with code %(code)s.") % {"code": done.returncode})
+    # A session of its own: a shell is ended with what it started, else each try would leave that behind.
+    with subprocess.Popen(  # noqa: S603 - the owner of the machine named it in the settings
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            process.communicate("".join(f"{line}\n" for line in lines), timeout=COMMAND_TIMEOUT_S)
+        except subprocess.TimeoutExpired as error:
+            raise SinkFailed(_("The command did not end within %(s)s seconds.") % {"s": COMMAND_TIMEOUT_S}) from error
+        finally:
+            if process.returncode != 0:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(process.pid, signal.SIGKILL)
+    if process.returncode:
+        raise SinkFailed(_("The command ended with code %(code)s.") % {"code": process.returncode})
 
 
 def _to_mail(row: AnchorSink, now: datetime) -> int:

@@ -1,5 +1,6 @@
 """Audit entries as files that prove themselves: what a search found, each entry with its way to a signed anchor."""
 
+import contextlib
 import csv
 import io
 import json
@@ -11,7 +12,7 @@ from django.db import transaction
 from django.db.models import Max, QuerySet
 from django.utils import timezone
 
-from membership.audit import anchoring, handing_over, record
+from membership.audit import anchoring, anchors, handing_over, record
 from membership.errors import BadValue, Reason
 from membership.models import AuditEntry, visible_to
 from membership.services import audit_log
@@ -50,7 +51,8 @@ def export_with_proof(
     )
     with transaction.atomic():
         record.write(Chain.PANEL, [entry])
-    anchoring.catch_up(at_most=MOST_ANCHORS)
+    with contextlib.suppress(anchors.BadAnchor):  # none can be made, which is shown: what is new has no proof then
+        anchoring.catch_up(at_most=MOST_ANCHORS)
     ending, content_type, write = FORMATS[format]
     name = f"musterbook-audit-{timezone.localtime():%Y-%m-%d-%H%M}.{ending}"
     source = rows.iterator(chunk_size=handing_over.AT_ONCE)

@@ -3,9 +3,10 @@
 import base64
 
 from django.db import transaction
+from django.utils import timezone
 
 from membership import conf
-from membership.audit import anchoring, record, triggers
+from membership.audit import anchoring, anchors, record, triggers
 from membership.services import anchor_sinks
 from membership.vocab import AuditAction, Chain
 
@@ -21,10 +22,18 @@ def protect_log() -> list[str]:
 
 
 def anchor_now() -> tuple[int, bool]:
-    """Bring everything that was written under an anchor and send it: the newest number, and whether all got it."""
-    anchoring.catch_up()
+    """Bring everything that was written under an anchor and send it: the newest number, and whether all got it.
+
+    Where the last anchor does not hold, none can be made: that is shown as a sink that fails is.
+    """
+    can_sign = True
+    try:
+        anchoring.catch_up()
+    except anchors.BadAnchor as error:
+        anchor_sinks.cannot_sign(error, timezone.now())
+        can_sign = False
     newest = anchor_sinks.standing().newest
-    return (newest.n if newest else 0), anchor_sinks.send()
+    return (newest.n if newest else 0), anchor_sinks.send() and can_sign
 
 
 def public_keys() -> dict[str, str]:

@@ -1,8 +1,14 @@
 import hashlib
 import json
+import os
+import signal
+import socketserver
 import sys
+import threading
 import time
 from datetime import timedelta
+from pathlib import Path
+from unittest import mock
 
 import pytest
 from django.core import mail
@@ -218,11 +224,151 @@ def test_a_sink_that_hangs_holds_up_nothing(fresh_db, write, anchored, settings)
     began = time.monotonic()
     assert anchor_sinks.anchor_log() is False
     assert time.monotonic() - began < 1
-    thread = anchor_sinks._Courier._thread
-    assert thread.is_alive()
-    thread.join(20)
+    assert anchor_sinks._Courier._served["command"].thread.is_alive()
+    sent()
     assert len(lines(anchored.file)) == 1
     assert AnchorSink.objects.get(name="command").sent_n == 1
+
+
+def sent():
+    for served in anchor_sinks._Courier._served.values():
+        served.thread.join(20)
+
+
+@pytest.fixture
+def deaf():
+    """A mail server that never comes to the end of its greeting."""
+    ended = threading.Event()
+
+    class Greets(socketserver.StreamRequestHandler):
+        def handle(self):
+            while not ended.wait(0.1):
+                try:
+                    self.wfile.write(b"220-welcome\r\n")
+                except OSError:
+                    return
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Greets) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        yield server.server_address[1]
+        ended.set()
+        server.shutdown()
+
+
+def test_a_mail_server_that_never_ends_holds_up_no_other_sink_and_is_shown(
+    fresh_db, write, anchored, settings, monkeypatch, deaf
+):
+    anchored.set(settings, ANCHOR_MAIL_TO=["records@example.org"])
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", deaf
+    monkeypatch.setattr(anchor_sinks, "HANGS_AFTER", timedelta(seconds=0.2))
+    monkeypatch.setattr(anchor_sinks, "TRY_AGAIN_AFTER", timedelta(seconds=0.2))
+    for turn in (1, 2):
+        write("panel")
+        anchoring.make()
+        anchor_sinks.anchor_log()
+        until(lambda turn=turn: len(lines(anchored.file)) == turn)
+    assert anchor_sinks._Courier._served["mail"].thread.is_alive()
+    until(lambda: anchor_sinks.anchor_log() or anchor_sinks.standing().failing)
+    (failing,) = anchor_sinks.standing().failing
+    assert (failing.name, failing.problem) == ("mail", "It does not answer.")
+
+
+def until(holds):
+    for _ in range(200):
+        if holds():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it did not come to that")
+
+
+@pytest.mark.parametrize("end", ["wait", "exit 1"])
+def test_a_command_that_failed_leaves_nothing_running(write, anchored, settings, monkeypatch, tmp_path, end):
+    monkeypatch.setattr(anchor_sinks, "COMMAND_TIMEOUT_S", 0.5)
+    pids = tmp_path / "pids"
+    script = tmp_path / "forks"
+    script.write_text(f"#!/bin/sh\nsleep 600 &\necho $! >> {pids}\n{end}\n")
+    script.chmod(0o700)
+    anchored.set(settings, ANCHOR_COMMAND=str(script))
+    write("panel")
+    anchoring.make()
+    assert not anchor_sinks.send()
+    until(lambda: not runs(int(pids.read_text())))
+
+
+def runs(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_what_a_command_that_took_them_leaves_running_is_its_business(write, anchored, settings, tmp_path):
+    pids = tmp_path / "pids"
+    script = tmp_path / "forks"
+    script.write_text(f"#!/bin/sh\ncat > {tmp_path}/seen\nsleep 600 &\necho $! >> {pids}\n")
+    script.chmod(0o700)
+    anchored.set(settings, ANCHOR_COMMAND=str(script))
+    write("panel")
+    anchoring.make()
+    assert anchor_sinks.send()
+    assert runs(int(pids.read_text()))
+    os.kill(int(pids.read_text()), signal.SIGKILL)
+
+
+def test_a_command_that_prints_without_end_is_ended(write, anchored, settings, monkeypatch):
+    monkeypatch.setattr(anchor_sinks, "COMMAND_TIMEOUT_S", 0.5)
+    anchored.set(settings, ANCHOR_COMMAND="yes")
+    write("panel")
+    anchoring.make()
+    assert not anchor_sinks.send()
+    assert "did not end" in anchor_sinks.standing().failing[0].problem
+
+
+@pytest.mark.parametrize(
+    "values", [{"ANCHOR_MAIL_TO": ["records@example.org\nBcc: x@example.org"]}, {"ANCHOR_COMMAND": "tr\0ue"}]
+)
+def test_a_setting_that_a_library_refuses_is_shown_like_any_failure(write, anchored, settings, values):
+    anchored.set(settings, **values)
+    write("panel")
+    anchoring.make()
+    assert not anchor_sinks.send()
+    assert len(anchor_sinks.standing().failing) == 1
+    assert len(lines(anchored.file)) == 1
+
+
+def test_a_command_that_is_no_command_line_is_an_error_at_start(anchored, settings):
+    anchored.set(settings, ANCHOR_COMMAND="sh -c 'cat")
+    assert [found.id for found in anchor_keys()] == ["musterbook.E004"]
+
+
+@pytest.mark.parametrize("how", ["altered", "key lost"])
+def test_that_no_more_can_be_made_is_shown_until_it_is_over(fresh_db, write, anchored, unguarded, settings, how):
+    write("panel")
+    row = anchoring.make()
+    write("panel")
+    keys, later = settings.ANCHOR_KEYS, timezone.now() + anchoring.EVERY
+    if how == "altered":
+        unguarded("UPDATE membership_auditanchor SET sig = %s WHERE id = %s", f"00{row.sig[2:]}", row.pk)
+    else:
+        settings.ANCHOR_KEYS = {"a2": anchored.other_key}
+    with mock.patch.object(timezone, "now", return_value=later):
+        assert anchor_sinks.anchor_log() is False
+        found = anchor_sinks.standing()
+    sent()
+    assert found.state == "failing"
+    (failing,) = (row for row in found.failing if row.name == "signing")
+    assert failing.problem.startswith("No more are made, since the last one does not hold: ")
+    assert AuditAnchor.objects.count() == 1
+    if how == "altered":
+        unguarded("UPDATE membership_auditanchor SET sig = %s WHERE id = %s", row.sig, row.pk)
+    settings.ANCHOR_KEYS = keys
+    with mock.patch.object(timezone, "now", return_value=later):
+        anchor_sinks.anchor_log()
+    sent()
+    assert AuditAnchor.objects.count() == 2
+    assert not AnchorSink.objects.filter(name="signing").exclude(failing_since=None).exists()
 
 
 @pytest.mark.parametrize("table", ["membership_auditanchor", "membership_auditspan"])

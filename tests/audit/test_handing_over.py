@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import hmac
 import io
 import json
 import os
@@ -143,6 +144,10 @@ FORGERIES = {
     "no proof": lambda lines: lines[3].update(under=None, path=[]),
     "a wrong way": lambda lines: lines[3].update(path=lines[4]["path"]),
     "another's anchor": lambda lines: lines[3].update(under=2),
+    "what was erased says something": lambda lines: lines[3].update(salt=None),
+    "a member beside it": lambda lines: lines[3].update(says="Bob did it"),
+    "a second entry in it": lambda lines: lines[3].update(export={}, entry=lines[4]),
+    "an entry in the first line": lambda lines: lines[0].update(lines[3]),
 }
 
 
@@ -153,6 +158,83 @@ def test_a_forged_export_is_bad_even_with_a_new_end(log, made, stranger, what):
     good, said = stranger(resealed(data, FORGERIES[what]))
     assert not good
     assert "line " in said
+
+
+def test_what_stands_twice_in_a_line_is_bad_whichever_a_reader_takes(log, made, stranger):
+    lines = made().decode().splitlines()
+    lines[3] = lines[3].replace('"data":', '"data":"{\\"person\\":\\"Bob\\"}","data":', 1)
+    digest = hashlib.sha256("".join(f"{line}\n" for line in lines[:-1]).encode()).hexdigest()
+    end = json.dumps({"end": {"rows": 10, "sha256": digest}})
+    assert json.loads(lines[3])["data"] != '{"person":"Bob"}'
+    assert not stranger("".join(f"{line}\n" for line in [*lines[:-1], end]).encode())[0]
+
+
+def test_an_entry_in_the_last_line_is_bad(log, made, stranger):
+    *lines, end = made().decode().splitlines(keepends=True)
+    more = json.dumps(json.loads(lines[3]) | json.loads(end))
+    assert not stranger(f"{''.join(lines)}{more}\n".encode())[0]
+
+
+def test_with_a_key_for_seals_a_seal_of_a_key_that_was_not_given_is_bad(log, made, stranger):
+    """Also one that was made with no key at all, of an entry whose seal no other line names."""
+
+    def reseal(lines):
+        lines[-2]["mac"] = hmac.new(b"", lines[-2]["sealed"].encode(), "sha256").hexdigest()
+
+    alone = made(AuditEntry.objects.filter(pk=log[2].pk))
+    assert stranger(alone, "--seal-key", SEAL_KEY)[0]
+    good, said = stranger(resealed(alone, reseal), "--seal-key", SEAL_KEY.replace("t1:", "t0:"))
+    assert (good, "t1" in said) == (False, True)
+
+
+def test_how_many_have_lost_their_personal_part_is_said(log, made, stranger):
+    """Whoever hands it over can take them out, as an erasure does: what is left holds, and the number is seen."""
+
+    def strip(lines):
+        for place in (2, 3):
+            lines[place] |= dict.fromkeys(("salt", "data", "text"))
+
+    good, said = stranger(resealed(made(), strip))
+    assert good
+    assert "GOOD: 10 entries, 2 anchors, 2 personal parts are erased" in said
+
+
+HOSTILE = {
+    "nothing": b"",
+    "nested without end": b"[" * 100_000,
+    "nested in an entry": b'{"sealed":"' + b"[" * 100_000 + b'"}',
+    "a number too long": b"9" * 5_000,
+    "a number without end": b'{"export":1e999}\n{"end":1e999}\n',
+    "an end that is a list": b'{"export":{}}\n{"end":[1]}\n',
+    "an end that is a number": b'{"export":{}}\n{"end":NaN}\n',
+    "no UTF-8": b'{"export":"\xff"}\n',
+    "half a letter": b'{"export":{}}\n{"anchor":"\\ud800","sig":"","under":1}\n',
+    "an anchor of another kind": b'{"export":{}}\n{"anchor":"[]","sig":"","under":[]}\n',
+    "NUL": b"\0\n\0\n",
+}
+
+
+@pytest.mark.parametrize("name", ["export.jsonl", "export.csv"])
+@pytest.mark.parametrize("what", HOSTILE)
+def test_a_hostile_file_is_bad_in_one_line(anchored, stranger, what, name):
+    good, said = stranger(HOSTILE[what], name=name)
+    assert (good, said.count("BAD: "), said.count("\n")) == (False, 1, 1)
+    assert len(said) < 500
+
+
+@pytest.mark.parametrize("what", [*HOSTILE, "a list"])
+def test_a_hostile_kept_file_is_bad_in_one_line(log, made, stranger, tmp_path, what):
+    kept = tmp_path / "kept.jsonl"
+    kept.write_bytes(HOSTILE.get(what, b"[]"))
+    good, said = stranger(made(), "--anchors", kept)
+    assert (good, said.count("BAD: "), said.count("\n")) == (False, 1, 1)
+
+
+def test_anchors_may_be_kept_as_they_came_by_mail(log, made, stranger, tmp_path, anchored):
+    anchor_sinks.send()
+    kept = tmp_path / "kept.jsonl"
+    kept.write_text(anchored.file.read_text().replace("\n", "\n\n").strip())
+    assert stranger(made(), "--anchors", kept)[0]
 
 
 def test_an_export_that_was_cut_off_is_bad(log, made, stranger):
@@ -187,6 +269,40 @@ def test_what_the_csv_shows_beside_the_proof_is_checked_too(log, made, stranger)
     assert not stranger(altered, name="export.csv")[0]
 
 
+def rewritten(data, change):
+    """A CSV in which `change(rows)` was done; what is proved in it stays."""
+    rows = list(csv.reader(io.StringIO(data.decode("utf-8-sig"), newline="")))
+    change(rows)
+    file = io.StringIO(newline="")
+    csv.writer(file).writerows(rows)
+    return file.getvalue().encode("utf-8-sig")
+
+
+def another_column(rows):
+    for row in rows:
+        row.insert(2, row[2])
+        row[3] = "action" if row[3] == "action" else "operation.refused"
+    for row in rows:
+        row[2], row[3] = row[3], row[2]
+
+
+CSV_FORGERIES = {
+    "an entry in the first line": lambda rows: rows[1].__setitem__(slice(0, 8), rows[4][:8]),
+    "an entry in the last line": lambda rows: rows[-1].__setitem__(slice(0, 8), rows[4][:8]),
+    "a column twice": another_column,
+    "a cell beside it": lambda rows: rows[4].append("Bob did it"),
+    "another name of a column": lambda rows: rows[0].__setitem__(4, "accomplice"),
+    "an entry without a proof": lambda rows: rows.insert(4, [*rows[4][:8], ""]),
+}
+
+
+@pytest.mark.parametrize("what", CSV_FORGERIES)
+def test_a_csv_that_shows_what_nothing_proves_is_bad(log, made, stranger, what):
+    data = made(format="csv-proof")
+    assert stranger(rewritten(data, lambda rows: None), name="export.csv")[0]
+    assert not stranger(rewritten(data, CSV_FORGERIES[what]), name="export.csv")[0]
+
+
 def test_no_cell_of_the_csv_begins_a_formula(made, anchored, make_user):
     with transaction.atomic():
         record.write("panel", [record.Entry(AuditAction.COMMAND_RUN, actor=make_user("=1+1", Role.OWNER))])
@@ -206,6 +322,12 @@ def test_without_a_key_for_anchors_the_export_says_that_nothing_covers_it(write,
     data = made()
     settings.ANCHOR_KEYS = keys
     assert "no anchor covers it" in stranger(data)[1]
+
+
+def test_where_the_last_anchor_was_altered_the_rest_can_still_be_handed_over(log, made, stranger, unguarded):
+    unguarded("UPDATE membership_auditanchor SET sig = '00' || substr(sig, 3) WHERE n = 2")
+    assert stranger(made(AuditEntry.objects.filter(pk=log[2].pk)))[0]
+    assert "InvalidSignature" in stranger(made())[1]
 
 
 def test_the_export_is_in_the_log_and_only_what_its_maker_may_read_is_in_it(log, made, limited_operator, viewer):

@@ -157,6 +157,7 @@ TAMPERS = {
     "edit all of it": (edit_everything, 3, "without the key"),
     "delete the first": (lambda t: t.delete(1), 2, "entry 1"),
     "delete one in the middle": (lambda t: t.delete(3), 4, "entry 3"),
+    "delete one that an anchor names": (lambda t: t.delete(4), 5, "entry 4"),
     "delete the last": (lambda t: t.delete(6), None, "entry 6"),
     "cut the tail with its head": (cut_the_tail, None, "entries 5 to 6; anchor 2"),
     "reorder": (reorder, 2, "does not continue"),

@@ -7,7 +7,7 @@ from django.db import connection, transaction
 
 from membership.audit import record, triggers
 from membership.management.commands.audit import Command
-from membership.models import AuditEntry
+from membership.models import AnchorSink, AuditEntry
 from membership.vocab import AuditAction
 from tests.audit.conftest import anchored  # noqa: F401 - a fixture
 
@@ -66,6 +66,15 @@ def test_anchors_can_be_made_now_and_verified_from(log, anchored, settings):  # 
     assert run("verify", "--since", "7")[0] == 1
     anchored.set(settings, ANCHOR_COMMAND="false")
     assert run("anchor")[0] == 1
+
+
+def test_where_the_last_anchor_does_not_hold_the_command_says_so(log, anchored, settings):  # noqa: F811
+    run("anchor")
+    settings.ANCHOR_KEYS = {"a2": anchored.other_key}
+    code, _, err = run("anchor")
+    assert code == 1
+    assert "It could not be" in err
+    assert AnchorSink.objects.get(name="signing").problem.endswith("which is not in ANCHOR_KEYS.")
 
 
 def test_the_public_halves_of_the_keys_can_be_printed_and_are_taken_as_settings(log, anchored):  # noqa: F811

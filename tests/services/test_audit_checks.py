@@ -6,11 +6,14 @@ import pytest
 from django.utils import timezone
 
 from membership import tasks
-from membership.audit import record
+from membership.audit import anchoring, record
+from membership.audit.triggers import ENTRIES
 from membership.errors import ChangeRefused, NotAllowed, Reason
 from membership.models import AuditCheck, AuditEntry
-from membership.services import audit_checks
+from membership.services import anchor_sinks, audit_checks
+from membership.services.command_line import record_command
 from membership.vocab import AuditAction
+from tests.audit.conftest import anchored, unguarded  # noqa: F401 - fixtures
 
 
 def finish(seconds=30):
@@ -96,6 +99,22 @@ def test_at_the_command_line_the_name_of_the_machines_user_is_kept(any_db):
     assert audit_checks.latest()[1].asked_by
     row = AuditEntry.objects.get(action=AuditAction.LOG_VERIFIED)
     assert "os_user" in json.loads(record.AuditPersonal.objects.get(pk=row.pk).data)
+
+
+def test_a_look_at_what_is_new_does_not_say_that_the_log_is_whole(any_db, anchored, unguarded):  # noqa: F811
+    for name in ("first", "second"):
+        record_command(name, {})
+        anchoring.make()
+    anchor_sinks.send()
+    unguarded(f"UPDATE {ENTRIES} SET outcome = 'x' WHERE seq = 1")
+    audit_checks.verify_log()
+    assert audit_checks.verify_log(since=2).is_whole
+    assert audit_checks.latest()[1].faults == ["panel #1: its column “outcome” was altered. (1)"]
+    sealed = AuditEntry.objects.filter(action=AuditAction.LOG_VERIFIED).latest("pk").sealed
+    assert json.loads(sealed)["data"]["since"] == 2
+    unguarded(f"UPDATE {ENTRIES} SET outcome = 'x' WHERE seq = 2")
+    assert not audit_checks.verify_log(since=2).is_whole
+    assert "panel #2" in audit_checks.latest()[1].faults[0]
 
 
 def test_who_looks_costs_one_query(any_db, django_assert_num_queries):

@@ -66,7 +66,7 @@ class Command(PanelCommand):
         n, arrived = audit_proof.anchor_now()
         self.stdout.write(f"Anchor {n} is the newest.")
         if not arrived:
-            self.stderr.write(self.style.ERROR("It could not be sent everywhere: see /readyz and the first page."))
+            self.stderr.write(self.style.ERROR("It could not be signed or sent: see /readyz and the first page."))
             sys.exit(1)
 
     def keys(self) -> None:
