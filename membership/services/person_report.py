@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.utils import timezone
 
 from membership.audit import record
@@ -20,7 +20,8 @@ from membership.models import (
     Roster,
     visible_to,
 )
-from membership.services import audit_log, titles
+from membership.sentences import sentence
+from membership.services import audit_log, mentions, titles
 from membership.services.export_cells import for_json
 from membership.services.leaving_certificate import may_see
 from membership.services.shell import audited, need_right, need_visible
@@ -58,6 +59,9 @@ def report(person: Person, *, actor: "User") -> dict[str, Any]:
         "end_dates": _endings(found, actor),
         "lists": _list_rows(found, actor),
         "leaver": _leavings(found, actor),
+        "left_out": _left_outs(found, actor),
+        "proposals": _proposals(found, actor),
+        "mentions": _mentions(found, actor),
         "audit_entries": _entries(found, actor),
     }
     hidden = len(found.accounts) - len(told["accounts"])
@@ -176,6 +180,35 @@ def _list_rows(found: Traces, actor: "User") -> Rows:
          "e-mail": row.said_email, "id": row.said_id, "uploaded": row.roster.asked_at}
         for row in rows
     ]  # fmt: skip
+
+
+def _left_outs(found: Traces, actor: "User") -> Rows:
+    rows = visible_to(found.left_outs(), actor).select_related("group").order_by("pk")
+    return [
+        {"who": row.subject_label, "group": row.group.name if row.group else "", "change": row.change_id,
+         "why": sentence(row.reason, row.reason_params)}
+        for row in rows
+    ]  # fmt: skip
+
+
+def _proposals(found: Traces, actor: "User") -> Rows:
+    rows = visible_to(found.proposals(), actor).select_related("first", "second").order_by("pk")
+    return [
+        {"account": ours.label, "other_account": other.label, "why": row.get_hint_display(),
+         "state": row.get_state_display(), "proposed": row.proposed_at}
+        for row in rows
+        for ours, other in [(row.first, row.second) if row.first_id in found.accounts else (row.second, row.first)]
+    ]  # fmt: skip
+
+
+def _mentions(found: Traces, actor: "User") -> Rows:
+    """Texts that are not about the person, and name them."""
+    own = Q(pk__in=found.changes)
+    return [
+        {"where": str(model._meta.verbose_name), "number": each.row.pk, "text": each.value}
+        for model in mentions.TEXTS
+        for each in mentions.mentions(found, model, *((~own,) if model is Change else ()), user=actor)
+    ]
 
 
 def _visible_entries(found: Traces, actor: "User") -> "QuerySet[AuditEntry]":

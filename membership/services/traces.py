@@ -4,6 +4,8 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
+from unicodedata import normalize
 from urllib.parse import quote_plus, unquote_plus
 
 from django.db.models import Q, QuerySet
@@ -22,10 +24,12 @@ from membership.models import (
     Merging,
     Operation,
     Participant,
+    PendingPlan,
     Person,
     RosterRow,
+    RowOutcome,
 )
-from membership.vocab import ERASED
+from membership.vocab import ERASED, Verb
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,8 @@ class Traces:
     operations: frozenset[int]
     changes: frozenset[int]
     """Changes that concern nobody else."""
+    creations: frozenset[int] = frozenset()
+    """Steps that make a group with the person, and maybe others, in it: they say so by ids there."""
     names: frozenset[str] = field(default_factory=frozenset)
     """Every name and e-mail, as it is stored."""
 
@@ -60,7 +66,7 @@ class Traces:
             refs.get("person") in self.people
             or refs.get("account") in self.accounts
             or refs.get("participant") in self.participants
-            or refs.get("operation") in self.operations
+            or refs.get("operation") in self.steps
             or refs.get("change") in self.changes
         )
         return refers or any(map(self.is_told_in, texts))
@@ -71,41 +77,53 @@ class Traces:
     def people(self) -> frozenset[int]:
         return self.former | {self.person_id}
 
+    @property
+    def steps(self) -> frozenset[int]:
+        return self.operations | self.creations
+
     def entries(self) -> "QuerySet[AuditEntry]":
         """The log's entries that refer to the person, by ids."""
         refers = Q(person_id__in=self.people) | Q(account_id__in=self.accounts) | Q(change_id__in=self.changes)
         return AuditEntry.objects.filter(
-            refers | Q(participant_id__in=self.participants) | Q(operation_id__in=self.operations)
+            refers | Q(participant_id__in=self.participants) | Q(operation_id__in=self.steps)
         ).order_by("pk")
 
-    def entries_that_tell(self) -> Iterator[int]:
-        """Ids of entries whose personal part names the person. Reads the whole log once a name."""
+    def entries_that_tell(self, after: int = 0) -> Iterator[int]:
+        """Ids of entries, of those behind `after`, whose personal part names the person. Reads all of them."""
+        # What an address says in signs of its own is only known once it is read.
+        said = Q(text__contains="%")
         for name in self.unmistakable:
             folded, written = chains.fold(name), json.dumps(name, ensure_ascii=False)[1:-1]
-            said = Q(text__contains=folded) | Q(text__contains=quote_plus(folded).casefold())
+            said |= Q(text__contains=folded) | Q(text__contains=quote_plus(folded).casefold())
             # Requests and answers are not part of the text that is searched.
-            rows = AuditPersonal.objects.filter(said | Q(data__contains=written))
-            for pk, text, data in rows.values_list("pk", "text", "data").iterator():
-                if self.is_told_in(text) or self.is_told_in(data.replace('\\"', '"')):
-                    yield pk
+            for form in _forms(written):
+                said |= Q(data__icontains=form)
+        if not self.unmistakable:
+            return
+        rows = AuditPersonal.objects.filter(said, pk__gt=after)
+        for pk, text, data in rows.values_list("pk", "text", "data").iterator():
+            if self.is_told_in(text) or self.is_told_in(data.replace('\\"', '"')):
+                yield pk
 
     def left_outs(self) -> "QuerySet[LeftOut]":
         """By the name: such a row knows no account. Somebody of the same name may be among them."""
         return LeftOut.objects.filter(subject_label__in=self.names)
 
     def drifts(self) -> "QuerySet[Drift]":
-        return Drift.objects.filter(
-            Q(participant_id__in=self.participants) | Q(label__in=self.names) | Q(remote_actor__in=self.names)
-        )
+        """By the place; by the name where nobody knows whose place it was."""
+        named = Q(label__in=self.names) & Q(participant__account=None)
+        return Drift.objects.filter(named | Q(participant_id__in=self.participants) | Q(remote_actor__in=self.names))
 
     def proposals(self) -> "QuerySet[LinkProposal]":
         return LinkProposal.objects.filter(Q(first_id__in=self.accounts) | Q(second_id__in=self.accounts))
 
     def list_rows(self) -> "QuerySet[RosterRow]":
-        """Rows of uploaded lists: found to be the person, or saying a name or an address of theirs."""
+        """Rows of uploaded lists: found to be the person, or saying a name or an address of theirs, unless it is known
+        that they mean somebody else."""
         found = Q(account_id__in=self.accounts) | Q(participant_id__in=self.participants)
         said = Q(said_name__in=self.names) | Q(said_email__in={name.casefold() for name in self.names} | self.names)
-        return RosterRow.objects.filter(found | said)
+        somebody_else = Q(outcome=RowOutcome.FOUND) & ~Q(account=None)
+        return RosterRow.objects.filter(found | (said & ~somebody_else))
 
     def leavings(self) -> "QuerySet[Leaving]":
         return Leaving.objects.filter(person_id__in=self.people)
@@ -117,14 +135,39 @@ class Traces:
     def endings(self) -> "QuerySet[Ending]":
         return Ending.objects.filter(account_id__in=self.accounts)
 
-    def changes_that_tell(self) -> Iterator[Change]:
-        """Changes that name the person: in their reason, or in what was selected."""
-        for change in Change.objects.filter(~Q(reason="") | ~Q(selection={})).iterator():
-            if change.pk in self.changes or self.is_told_in(change.reason) or any(self._in(change.selection)):
+    def changes_that_tell(self, *which: Q) -> Iterator[Change]:
+        """Changes that name the person: in their reason, their ticket, or in what was selected."""
+        written = ~Q(reason="") | ~Q(ticket="") | ~Q(selection={})
+        for change in Change.objects.filter(written, *which).iterator():
+            said = any(map(self.is_told_in, (change.reason, change.ticket)))
+            if said or change.pk in self.changes or self.without(change.selection) != change.selection:
                 yield change
 
-    def _in(self, value: object) -> Iterator[bool]:
-        yield from (True for text in _texts(value) if text in self.names or self.is_told_in(text))
+    def without(self, value: Any, whole: str = "label", key: str = "") -> Any:
+        """A stored value without the texts that name the person. Only under the key `whole` a name of a single word
+        counts, too: as other values it may be a word of ours."""
+        if isinstance(value, dict):
+            return {name: self.without(item, whole, name) for name, item in value.items()}
+        if isinstance(value, list):
+            return [self.without(item, whole, key) for item in value]
+        names = isinstance(value, str) and (self.is_told_in(value) or (key == whole and value in self.names))
+        return ERASED if names else value
+
+    def pending_plans(self) -> Iterator[PendingPlan]:
+        """Plans that are not compiled yet, and wish something about the person."""
+        for plan in PendingPlan.objects.select_related("change").iterator():
+            if any(self._is_wished(fields) for _kind, fields in plan.wishes):
+                yield plan
+
+    def _is_wished(self, fields: Mapping[str, Any]) -> bool:
+        joining = {fields.get("account_id"), *fields.get("member_ids", ())}
+        label = str(fields.get("label", ""))
+        return (
+            not joining.isdisjoint(self.accounts)
+            or fields.get("participant_id") in self.participants
+            or label in self.names
+            or self.is_told_in(label)
+        )
 
 
 def traces(person: Person) -> Traces:
@@ -145,6 +188,7 @@ def traces(person: Person) -> Traces:
         frozenset(participants),
         frozenset(operations),
         frozenset(_changes({person.pk, *former}, accounts, operations)),
+        frozenset(_creations(accounts.values())),
         frozenset(name for name in names if name.strip() and name != ERASED),
     )
 
@@ -164,16 +208,21 @@ def _changes(people: Iterable[int], accounts: Iterable[int], operations: Iterabl
     return alone | set(by_id.values_list("pk", flat=True))
 
 
+def _creations(accounts: Iterable[Account]) -> Iterator[int]:
+    ids = {(row.connection_id, row.remote_id) for row in accounts}
+    rows = Operation.objects.filter(verb=Verb.CREATE_GROUP, connection__in={system for system, _id in ids})
+    for pk, system, wanted in rows.values_list("pk", "connection_id", "wanted"):
+        if any((system, member) in ids for member in wanted.get("members", ())):
+            yield pk
+
+
+def _forms(name: str) -> set[str]:
+    """As others may write it. SQLite knows the case of ASCII letters alone."""
+    if name.isascii():
+        return {name}
+    cases = {name, name.upper(), name.lower(), name.title()}
+    return {normalize(form, each) for each in cases for form in ("NFC", "NFD")}
+
+
 def _whole(name: str) -> re.Pattern[str]:
     return re.compile(rf"(?<!\w){re.escape(name)}(?!\w)")
-
-
-def _texts(value: object) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _texts(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _texts(item)
