@@ -77,18 +77,20 @@ def _actor(value: str, _user: Viewer | None) -> Found:
 
 
 def _person(value: str, user: Viewer | None) -> Found:
-    """A person, and the accounts that are theirs or called so."""
+    """A person, who became part of them, and the accounts that are theirs or called so."""
     number = _NUMBER.fullmatch(value)
     people = [int(number[1])] if number else _named(_seen(Person, user), value, "name")
     accounts = _seen(Account, user)
-    owned = list(accounts.filter(person_id__in=people[:ROWS_MEANT]).values_list("pk", flat=True)[:ROWS_MEANT])
+    of_people = accounts.filter(person_id__in=people[:ROWS_MEANT]).values_list("pk", "person__mergings__former_id")
+    owned = list(of_people[:ROWS_MEANT])
     called = [] if number else _named(accounts, value, "label", "email")
-    ids = {*owned, *called}
+    ids = {*(pk for pk, _former in owned), *called}
     if not people and not ids:
         return _("nobody of this name is known")
     if len(people) > ROWS_MEANT or len(ids) > ROWS_MEANT:
         return _("too many have this name")
-    return Q(person_id__in=people) | Q(account_id__in=ids)
+    former = {pk for _account, pk in owned if pk is not None}
+    return Q(person_id__in=[*people, *former]) | Q(account_id__in=ids)
 
 
 def _number(column: str) -> Term:

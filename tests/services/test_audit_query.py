@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from membership.models import AuditEntry, Change, ChangeConnection
+from membership.models import AuditEntry, Change, ChangeConnection, Merging
 from membership.services import audit_facets, audit_log, audit_query, audit_times
 from membership.vocab import AuditAction, Role
 from tests import mirrored
@@ -163,6 +163,15 @@ def test_a_search_takes_few_questions(told, auditor):
     with CaptureQueriesContext(connection) as asked:
         list(audit_query.narrow(audit_log.entries(auditor), "ada person:ada from:2026", auditor)[0][:50])
     assert len(asked) <= 8
+
+
+def test_a_person_is_also_whoever_became_part_of_them(told, auditor):
+    former = mirrored.next_number() + 10_000
+    Merging.objects.create(person=told["ada"], former_id=former, name="A. Byron", created_at=NOW, merged_at=NOW)
+    row = put(AuditAction.PERSON_PROTECTED, person_id=former)
+    for line in ("person:lovelace", f"person:{told['ada'].pk}"):
+        assert row in audit_query.narrow(audit_log.entries(auditor), line, auditor)[0]
+    assert row in audit_log.history(told["ada"], auditor)
 
 
 def test_what_is_said_in_numbers_is_also_looked_for_as_the_name_and_the_id_there(told, auditor):
