@@ -1,6 +1,7 @@
 """A person is erased: asked for by one, approved by another. Sealed entries and plan hashes stay, and still verify."""
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -101,13 +102,14 @@ def approve(erasure: Erasure, *, actor: "User") -> Erasure:
     # Looking through the whole log and its archives is no part of the transaction, which then is short.
     cut_before = archives.cut_so_far()
     told = telling.look_through(traces(person)) if person else None
-    rewritten = _rewrite_archives(person)
-    try:
-        row = _erase_now(erasure, told, rewritten, cut_before, actor)
-    except BaseException:
-        archives.drop(rewritten)
-        raise
-    archives.put(rewritten)
+    with ExitStack() as held:
+        rewritten = _rewrite_archives(person, held)
+        try:
+            row = _erase_now(erasure, told, rewritten, cut_before, actor)
+        except BaseException:
+            archives.drop(rewritten)
+            raise
+        archives.put(rewritten)
     return row
 
 
@@ -144,11 +146,11 @@ def _erase_now(
     return row
 
 
-def _rewrite_archives(person: Person | None) -> list[archives.Rewritten]:
+def _rewrite_archives(person: Person | None, held: ExitStack) -> list[archives.Rewritten]:
     if person is None:
         return []
     try:
-        return archives.rewrite(traces(person).is_in)
+        return archives.rewrite(traces(person).is_in, held)
     except (OSError, ValueError) as error:
         refuse(Reason.ARCHIVE_NOT_ERASED, why=str(error))
 

@@ -300,11 +300,11 @@ def nfd(name):
 def test_what_is_written_while_the_log_is_looked_through_is_erased_too(zoe, owners, operator, change, monkeypatch):
     real = archives.rewrite
 
-    def meanwhile(concerns):
+    def meanwhile(*args):
         exports.export(Person.objects.all(), [("name", "name")], actor=operator, list_name="person",
                        query=f"q={NAME}", format="csv")  # fmt: skip
         Change.objects.filter(pk=change.pk).update(reason=f"{NAME} asked", confirmed_at=timezone.now())
-        return real(concerns)
+        return real(*args)
 
     monkeypatch.setattr(archives, "rewrite", meanwhile)
     erased(zoe, owners)
