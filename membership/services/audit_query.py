@@ -24,7 +24,8 @@ NEWEST = 10_000
 """Entries among which words too short for the index are looked for."""
 
 _PIECE = re.compile(r'(?:(\w+):)?(?:"([^"]*)"|(\S+))')
-_APART = re.compile(r"\b(\w+):\s+(?=\S)")
+_APART = re.compile(r'"[^"]*"|\b(\w+):\s+(?=\S)')
+"""A term and its value with blanks in between; what is in quotes stays as it is."""
 _NUMBER = re.compile(r"#?([0-9]{1,18})", re.ASCII)
 
 
@@ -69,7 +70,7 @@ def parse(text: str) -> Asked:
 
 def pieces(text: str) -> Iterator[re.Match[str]]:
     """The line, word by word and term by term: each with its name, and its value in quotes or without."""
-    joined = _APART.sub(lambda found: f"{found[1]}:" if name_of(found[1]) else found[0], text)
+    joined = _APART.sub(lambda found: f"{found[1]}:" if name_of(found[1] or "") else found[0], text)
     return _PIECE.finditer(chains.clean_text(joined))
 
 

@@ -174,6 +174,13 @@ def test_a_person_is_also_whoever_became_part_of_them(told, auditor):
     assert row in audit_log.history(told["ada"], auditor)
 
 
+def test_what_is_in_quotes_stays_as_it_is(told, auditor):
+    row = put(AuditAction.GROUP_PROTECTED, personal={"reason": "see group: chess"})
+    found = audit_query.narrow(audit_log.entries(auditor), '"see group: chess"', auditor)[0]
+    assert list(found) == [row]
+    assert audit_query.parse('group: "chess club" "to: x"').terms == [("group", "chess club")]
+
+
 def test_what_is_said_in_numbers_is_also_looked_for_as_the_name_and_the_id_there(told, auditor):
     room = mirrored.group("101", told["club"], remote_id="900100")
     other = mirrored.account("Łukasz", told["club"], remote_id="900200")
