@@ -126,6 +126,9 @@ def _steps(found: Traces, actor: "User") -> Rows:
             "change": row.change_id,
             "before": row.before,
             "wanted": row.wanted,
+            "sent": row.calls,
+            "found": row.found,
+            "why": sentence(row.outcome, row.outcome_params) if row.outcome else "",
             "ended": row.settled_at,
         }
         for row in rows.select_related("group", "connection").order_by("pk")

@@ -328,6 +328,18 @@ def test_the_report_tells_what_an_erasure_would_empty(zoe, owners, change, train
     assert {row["text"] for row in told["mentions"]} == {f"{NAME} asked", NAME, "a letter"}
 
 
+def test_the_report_tells_what_was_sent_about_them_and_what_the_system_said(zoe, owners, change):
+    account = zoe.accounts.get()
+    Operation.objects.create(
+        change=change, position=0, connection=account.connection, account=account, verb="add", subject=f"account:{ID}",
+        subject_label=NAME, state="refused", outcome=Reason.REMOTE_SAID_NO, calls=[{"body": {"nickname": "Zo"}}],
+        outcome_params={"status": 400, "said": "Zo is too short"}, found={"is_member": False},
+    )  # fmt: skip
+    (step,) = person_report.report(zoe, actor=owners[0])["steps"]
+    assert (step["sent"], step["found"]) == ([{"body": {"nickname": "Zo"}}], {"is_member": False})
+    assert "Zo is too short" in step["why"]
+
+
 def test_a_report_tells_nothing_of_systems_that_its_reader_does_not_reach(zoe, owners, make_user, trainers, change):
     office = m.system("Office")
     limited = make_user("limited", Role.OWNER, [trainers.connection])
