@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from unicodedata import normalize
@@ -31,6 +31,25 @@ from membership.models import (
 )
 from membership.vocab import ERASED, Verb
 
+_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Namesakes:
+    """Others who are called exactly so. What refers to them means them by that name."""
+
+    names: frozenset[str] = frozenset()
+    people: frozenset[int] = frozenset()
+    accounts: frozenset[int] = frozenset()
+    participants: frozenset[int] = frozenset()
+
+    def are_in(self, refs: Mapping[str, int | None]) -> bool:
+        return (
+            refs.get("person") in self.people
+            or refs.get("account") in self.accounts
+            or refs.get("participant") in self.participants
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Traces:
@@ -48,16 +67,17 @@ class Traces:
     """Steps that make a group with the person, and maybe others, in it: they say so by ids there."""
     names: frozenset[str] = field(default_factory=frozenset)
     """Every name and e-mail, as it is stored."""
+    namesakes: Namesakes = Namesakes()
 
     @property
     def unmistakable(self) -> list[str]:
         """Names of several words, and e-mails: in a text they mean this person. A single word may mean anybody."""
         return sorted(name for name in self.names if " " in name.strip() or "@" in name)
 
-    def is_told_in(self, text: str) -> bool:
-        """Whether a text, also one from an address, names the person beyond mistake."""
+    def is_told_in(self, text: str, *, but: Collection[str] = ()) -> bool:
+        """Whether a text, also one from an address, names the person beyond mistake, by other names than `but`."""
         told = {chains.fold(text), chains.fold(unquote_plus(text))}
-        names = [chains.fold(name) for name in self.unmistakable]
+        names = [chains.fold(name) for name in self.unmistakable if name not in but]
         return any(name in each and _whole(name).search(each) for name in names for each in told)
 
     def is_in(self, refs: Mapping[str, int], *texts: str) -> bool:
@@ -69,7 +89,8 @@ class Traces:
             or refs.get("operation") in self.steps
             or refs.get("change") in self.changes
         )
-        return refers or any(map(self.is_told_in, texts))
+        but = self.namesakes.names if self.namesakes.are_in(refs) else ()
+        return refers or any(self.is_told_in(text, but=but) for text in texts)
 
     # rows
 
@@ -101,9 +122,21 @@ class Traces:
         if not self.unmistakable:
             return
         rows = AuditPersonal.objects.filter(said, pk__gt=after)
+        by_name: list[int] = []
         for pk, text, data in rows.values_list("pk", "text", "data").iterator():
-            if self.is_told_in(text) or self.is_told_in(data.replace('\\"', '"')):
+            told = (text, data.replace('\\"', '"'))
+            if any(self.is_told_in(each, but=self.namesakes.names) for each in told):
                 yield pk
+            elif self.namesakes.names and any(map(self.is_told_in, told)):
+                by_name.append(pk)
+        yield from self._not_of_namesakes(by_name)
+
+    def _not_of_namesakes(self, entry_ids: Sequence[int]) -> Iterator[int]:
+        for start in range(0, len(entry_ids), _AT_ONCE):
+            rows = AuditEntry.objects.filter(pk__in=entry_ids[start : start + _AT_ONCE])
+            for pk, *ids in rows.values_list("pk", "person_id", "account_id", "participant_id"):
+                if not self.namesakes.are_in(dict(zip(("person", "account", "participant"), ids, strict=True))):
+                    yield pk
 
     def left_outs(self) -> "QuerySet[LeftOut]":
         """By the name: such a row knows no account. Somebody of the same name may be among them."""
@@ -140,8 +173,14 @@ class Traces:
         written = ~Q(reason="") | ~Q(ticket="") | ~Q(selection={})
         for change in Change.objects.filter(written, *which).iterator():
             said = any(map(self.is_told_in, (change.reason, change.ticket)))
-            if said or change.pk in self.changes or self.without(change.selection) != change.selection:
+            names = said or self.without(change.selection) != change.selection
+            if change.pk in self.changes or (names and not self._is_of_namesake(change.selection)):
                 yield change
+
+    def _is_of_namesake(self, selection: Mapping[str, Any]) -> bool:
+        """Such a change is of somebody else alone, who is called so."""
+        kind = {"matrix": "person"}.get(selection.get("kind", ""), selection.get("kind"))
+        return kind in ("person", "account") and self.namesakes.are_in({kind: selection.get("id")})
 
     def without(self, value: Any, whole: str = "label", key: str = "") -> Any:
         """A stored value without the texts that name the person. Only under the key `whole` a name of a single word
@@ -189,8 +228,17 @@ def traces(person: Person) -> Traces:
         frozenset(operations),
         frozenset(_changes({person.pk, *former}, accounts, operations)),
         frozenset(_creations(accounts.values())),
-        frozenset(name for name in names if name.strip() and name != ERASED),
+        told := frozenset(name for name in names if name.strip() and name != ERASED),
+        _namesakes(told, {person.pk, *former}, accounts),
     )
+
+
+def _namesakes(names: frozenset[str], people: Collection[int], accounts: Collection[int]) -> Namesakes:
+    called = dict(Account.objects.filter(label__in=names).exclude(pk__in=accounts).values_list("pk", "label"))
+    persons = dict(Person.objects.filter(name__in=names).exclude(pk__in=people).values_list("pk", "name"))
+    places = Participant.objects.filter(account_id__in=called).values_list("pk", flat=True)
+    shared = frozenset({*called.values(), *persons.values()})
+    return Namesakes(shared, frozenset(persons), frozenset(called), frozenset(places))
 
 
 def _changes(people: Iterable[int], accounts: Iterable[int], operations: Iterable[int]) -> set[int]:

@@ -70,6 +70,17 @@ def test_an_erasure_reaches_the_archives_and_they_verify(ada, owners, stranger, 
     assert sealed == [json.loads(line).get("sealed") for line in archive().read_bytes().splitlines()]
 
 
+def test_an_archive_keeps_what_it_says_of_somebody_else_of_the_same_name(write, anchored, owners):
+    ada, other = Person.objects.create(name=ADA), Person.objects.create(name=ADA)
+    write(CHAIN, ADA, person_id=other.pk)
+    write(CHAIN, "Bob", ADA, ADA)
+    anchoring.make()
+    anchor_sinks.send()
+    cut_log(days=0)
+    approved(ada, owners)
+    assert people() == [ADA, "Bob", None, None]
+
+
 def test_an_erasure_that_is_refused_leaves_the_archives_as_they_are(ada, owners, monkeypatch):
     before = archive().read_bytes()
     asked = erasure.ask(ada, actor=owners[0])

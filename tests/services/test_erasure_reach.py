@@ -1,6 +1,7 @@
 """Where else a person may be named, what runs meanwhile, and what others of the same name keep."""
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
 from membership.audit import archives, record, verify, words
@@ -251,6 +252,41 @@ def test_somebody_else_of_the_same_name_keeps_what_says_whom_it_means(zoe, owner
     assert unknown.label == ERASED
     assert RosterRow.objects.get().account_id == namesake.pk
     assert wanted.is_whole(ours.pk)
+
+
+def entry(action, club, **fields):
+    personal = fields.pop("personal")
+    with transaction.atomic():
+        made = record.write(
+            record.connection_chain(club.pk), [record.Entry(action, connection_id=club.pk, personal=personal, **fields)]
+        )
+    return made[0].pk
+
+
+def test_what_the_log_says_of_somebody_else_of_the_same_name_stays(zoe, owners, operator, club, trainers):
+    namesake = m.account(NAME, club, remote_id="usr_other", email="other@example.org")
+    other = m.person(NAME, namesake)
+    place = m.participant(namesake, trainers)
+    removed = AuditAction.OPERATION_CONFIRMED
+    kept = [
+        entry(removed, club, account_id=namesake.pk, person_id=other.pk, personal={"person": NAME}),
+        entry(removed, club, participant_id=place.pk, personal={"person": NAME}),
+        entry(AuditAction.PERSON_PROTECTED, club, person_id=other.pk, personal={"person": NAME, "reason": "ill"}),
+    ]
+    gone = [
+        entry(removed, club, account_id=namesake.pk, personal={"person": NAME, "reason": f"as {EMAIL} wrote"}),
+        entry(removed, club, account_id=m.account("Łukasz", club).pk, personal={"reason": f"as {NAME} wrote"}),
+        entry(AuditAction.PERSON_PROTECTED, club, person_id=zoe.pk, personal={"person": NAME}),
+    ]
+    theirs = Change.objects.create(
+        kind="matrix", selection={"kind": "matrix", "id": other.pk, "label": NAME}, reason=f"{NAME} asked",
+        created_at=timezone.now(), requested_by=operator,
+    )  # fmt: skip
+    erased(zoe, owners)
+    assert set(AuditPersonal.objects.filter(pk__in=[*kept, *gone]).values_list("pk", flat=True)) == set(kept)
+    theirs.refresh_from_db()
+    assert (theirs.reason, theirs.selection["label"], theirs.erased_at) == (f"{NAME} asked", NAME, None)
+    assert Account.objects.get(pk=namesake.pk).label == NAME
 
 
 @pytest.mark.parametrize("name", ["ids", "query", "demo"])
