@@ -26,8 +26,8 @@ from membership.vocab import AuditAction, Chain
 _NEW = ".new"
 _NO_PART = {"salt": None, "data": None, "text": None}
 
-Concerns = Callable[[Mapping[str, int], str, str], bool]
-"""Whether an entry with these references, and this data and text of its personal part, is to lose that part."""
+Concerns = Callable[[Mapping[str, Any], str, str], bool]
+"""Whether an entry of this sealed part, and this data and text of its personal part, is to lose the latter."""
 State = list[tuple[str, int]]
 
 
@@ -158,10 +158,8 @@ def _places(path: Path, concerns: Concerns) -> Iterator[int]:
     """Which lines are to lose their personal part."""
     for place, text in enumerate(_lines(path)):
         line = json.loads(text)
-        if line.get("salt") is not None:
-            refs: Mapping[str, int] = json.loads(line["sealed"])["refs"]
-            if concerns(refs, line["data"], line["text"]):
-                yield place
+        if line.get("salt") is not None and concerns(json.loads(line["sealed"]), line["data"], line["text"]):
+            yield place
 
 
 def _write_without(path: Path, places: Container[int], held: ExitStack) -> str:

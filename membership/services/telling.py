@@ -39,7 +39,7 @@ def look_through(found: Traces) -> Told:
     upto = AuditPersonal.objects.aggregate(newest=Max("pk"))["newest"] or 0
     return Told(
         names=found.names,
-        entries=frozenset(found.entries_that_tell()),
+        entries=frozenset(_entries(found)),
         changes=frozenset(change.pk for change in found.changes_that_tell()),
         rows={model: _ids(mentions.mentions(found, model)) for model in mentions.LARGE},
         lists=frozenset(rosters.lists_that_tell(found.is_told_in)),
@@ -57,7 +57,7 @@ def look_again(found: Traces, before: Told) -> Told:
     newer = {Change: touched, LeftOut: Q(change__created_at__gte=since), Operation: Q(settled_at__gte=since)}
     return Told(
         names=found.names,
-        entries=before.entries.union(found.entries_that_tell(before.upto - _NEAR)),
+        entries=before.entries.union(_entries(found, before.upto - _NEAR)),
         changes=before.changes.union(change.pk for change in found.changes_that_tell(touched)),
         rows={model: ids | _ids(mentions.mentions(found, model, newer[model])) for model, ids in before.rows.items()},
         lists=before.lists.union(rosters.lists_that_tell(found.is_told_in, Q(asked_at__gte=since))),
@@ -72,6 +72,11 @@ def told_in(found: Traces, told: Told) -> Iterator[Mention]:
         if model is not Change:
             which = Q(pk__in=told.rows[model]) if model in told.rows else Q()
             yield from mentions.mentions(found, model, which)
+
+
+def _entries(found: Traces, after: int = 0) -> Iterator[int]:
+    yield from found.entries_that_tell(after)
+    yield from found.entries_that_list(after)
 
 
 def _ids(rows: Iterable[Mention]) -> frozenset[int]:

@@ -29,9 +29,20 @@ from membership.models import (
     RosterRow,
     RowOutcome,
 )
-from membership.vocab import ERASED, Verb
+from membership.vocab import ERASED, AuditAction, ChangeKind, Verb
 
 _AT_ONCE = 500
+_LISTING = frozenset(
+    {
+        AuditAction.DRIFT_ADOPTED,
+        AuditAction.DRIFT_IGNORED,
+        AuditAction.DRIFT_REVERTED,
+        AuditAction.PERSON_LINKED,
+        AuditAction.PERSON_UNLINKED,
+        AuditAction.PROPOSAL_REJECTED,
+    }
+)
+"""Actions whose entries name several people, and have their ids in what is sealed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +79,12 @@ class Traces:
     names: frozenset[str] = field(default_factory=frozenset)
     """Every name and e-mail, as it is stored."""
     namesakes: Namesakes = Namesakes()
+    touched: frozenset[int] = frozenset()
+    """Changes that concern the person, alone or among others."""
+    modelled: frozenset[int] = frozenset()
+    """Changes that give others the groups of the person: their titles name them."""
+    drifted: frozenset[int] = frozenset()
+    """What was changed outside about the person."""
 
     @property
     def unmistakable(self) -> list[str]:
@@ -80,17 +97,34 @@ class Traces:
         names = [chains.fold(name) for name in self.unmistakable if name not in but]
         return any(name in each and _whole(name).search(each) for name in names for each in told)
 
-    def is_in(self, refs: Mapping[str, int], *texts: str) -> bool:
-        """Whether an entry with these references and texts is about the person, or tells of them: as the two below."""
+    def is_in(self, sealed: Mapping[str, Any], data: str, text: str) -> bool:
+        """Whether an entry of this sealed and this personal part is about the person, or tells of them: as below."""
+        refs: Mapping[str, int] = sealed["refs"]
         refers = (
             refs.get("person") in self.people
             or refs.get("account") in self.accounts
             or refs.get("participant") in self.participants
             or refs.get("operation") in self.steps
             or refs.get("change") in self.changes
+            or (refs.get("change") in self.modelled and "operation" not in refs)
+            or self._lists(sealed, data)
         )
         but = self.namesakes.names if self.namesakes.are_in(refs) else ()
-        return refers or any(self.is_told_in(text, but=but) for text in texts)
+        return refers or self.is_told_in(text, but=but) or self.is_told_in(data, but=but)
+
+    def _lists(self, sealed: Mapping[str, Any], data: str) -> bool:
+        """Whether it names the person among others, and says so by ids, or is about a change of theirs."""
+        said: Mapping[str, Any] = sealed["data"] if sealed["action"] in _LISTING else {}
+        return (
+            not self.accounts.isdisjoint(said.get("accounts", ()))
+            or not self.people.isdisjoint(said.get("merged", ()))
+            or not self.drifted.isdisjoint(said.get("drifts", ()))
+            or (
+                sealed["action"] == AuditAction.ENDING_SET
+                and sealed["refs"].get("change") in self.touched
+                and not self.names.isdisjoint(json.loads(data).get("people", ()))
+            )
+        )
 
     # rows
 
@@ -105,9 +139,24 @@ class Traces:
     def entries(self) -> "QuerySet[AuditEntry]":
         """The log's entries that refer to the person, by ids."""
         refers = Q(person_id__in=self.people) | Q(account_id__in=self.accounts) | Q(change_id__in=self.changes)
+        refers |= Q(change_id__in=self.modelled, operation_id=None)
         return AuditEntry.objects.filter(
             refers | Q(participant_id__in=self.participants) | Q(operation_id__in=self.steps)
         ).order_by("pk")
+
+    def entries_that_list(self, after: int = 0) -> Iterator[int]:
+        """Ids of entries, of those behind `after`, that name the person among others, and refer to these or nobody."""
+        listing = AuditEntry.objects.filter(action__in=_LISTING, pk__gt=after)
+        of_changes = Q(action=AuditAction.ENDING_SET, change_id__in=self.touched)
+        endings = AuditEntry.objects.filter(of_changes, pk__gt=after)
+        for rows in (listing, endings):
+            found = dict(rows.values_list("pk", "sealed"))
+            ids = list(found)
+            for start in range(0, len(ids), _AT_ONCE):
+                parts = AuditPersonal.objects.filter(pk__in=ids[start : start + _AT_ONCE])
+                for pk, data in parts.values_list("pk", "data"):
+                    if self._lists(json.loads(found[pk]), data):
+                        yield pk
 
     def entries_that_tell(self, after: int = 0) -> Iterator[int]:
         """Ids of entries, of those behind `after`, whose personal part names the person. Reads all of them."""
@@ -230,7 +279,14 @@ def traces(person: Person) -> Traces:
         frozenset(_creations(accounts.values())),
         told := frozenset(name for name in names if name.strip() and name != ERASED),
         _namesakes(told, {person.pk, *former}, accounts),
+        frozenset(Change.objects.filter(operations__in=operations).values_list("pk", flat=True)),
+        frozenset(Change.objects.filter(_as_they_are({person.pk, *former})).values_list("pk", flat=True)),
+        frozenset(Drift.objects.filter(participant_id__in=participants).values_list("pk", flat=True)),
     )
+
+
+def _as_they_are(people: Collection[int]) -> Q:
+    return Q(kind=ChangeKind.SAME_GROUPS, selection__kind="same_groups", selection__as__in=list(people))
 
 
 def _namesakes(names: frozenset[str], people: Collection[int], accounts: Collection[int]) -> Namesakes:

@@ -3,10 +3,11 @@
 import json
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
 from membership import conf
-from membership.audit import anchoring, archives, cutting, verify
+from membership.audit import anchoring, archives, cutting, record, verify
 from membership.errors import ChangeRefused, Reason
 from membership.models import AuditEntry, AuditPersonal, Erasure, Person
 from membership.services import anchor_sinks, erasure
@@ -68,6 +69,22 @@ def test_an_erasure_reaches_the_archives_and_they_verify(ada, owners, stranger, 
     assert verify.verify().is_whole
     sealed = [json.loads(line).get("sealed") for line in before.splitlines()]
     assert sealed == [json.loads(line).get("sealed") for line in archive().read_bytes().splitlines()]
+
+
+def test_an_archive_that_lists_the_person_among_others_loses_that_too(write, anchored, owners):
+    eva = Person.objects.create(name="Eva")
+    linked = [
+        record.Entry(AuditAction.PERSON_LINKED, data={"merged": [pk]}, personal={"person": "Adam", "merged": ["Eva"]})
+        for pk in (eva.pk, eva.pk + 1)
+    ]
+    with transaction.atomic():
+        record.write(CHAIN, linked)
+    anchoring.make()
+    anchor_sinks.send()
+    cut_log(days=0)
+    approved(eva, owners)
+    lines = map(json.loads, next(conf.archive_dir().glob("connection-7-*.jsonl")).read_text().splitlines())
+    assert [line["data"] is None for line in lines if "sealed" in line] == [True, False]
 
 
 def test_an_archive_keeps_what_it_says_of_somebody_else_of_the_same_name(write, anchored, owners):

@@ -263,6 +263,43 @@ def entry(action, club, **fields):
     return made[0].pk
 
 
+def test_a_name_of_one_word_goes_where_the_log_lists_the_person_among_others(owners, operator, club, trainers):
+    account, other = m.account("Eva", club, is_present=False), m.account("Adam", club)
+    place = m.participant(account, trainers, is_present=False)
+    eva, adam = m.person("Eva", account), m.person("Adam", other)
+    drift = Drift.objects.create(
+        connection=club, group=trainers, participant=place, kind="left", label="Eva", noticed_at=timezone.now()
+    )
+    several = Change.objects.create(kind="addition", created_at=timezone.now(), requested_by=operator)
+    for position, each in enumerate((account, other)):
+        Operation.objects.create(
+            change=several, position=position, connection=club, group=trainers, verb="add", account=each,
+            subject=f"account:{each.pk}", subject_label=each.label, state="confirmed",
+        )  # fmt: skip
+    as_she_is = {"kind": "same_groups", "as": eva.pk, "label": "Eva", "persons": [adam.pk]}
+    model = Change.objects.create(
+        kind="same_groups", selection=as_she_is, created_at=timezone.now(), requested_by=operator
+    )
+    drifts, accounts = {"drifts": [drift.pk, 10**6]}, {"accounts": [other.pk, account.pk]}
+    gone = [
+        entry(AuditAction.DRIFT_ADOPTED, club, data=drifts, personal={"people": ["Adam", "Eva"]}),
+        entry(AuditAction.PROPOSAL_REJECTED, club, data=accounts, account_id=other.pk, personal={"person": "Adam",
+              "accounts": ["Adam", "Eva"]}),
+        entry(AuditAction.PERSON_LINKED, club, data={"merged": [eva.pk]}, person_id=adam.pk,
+              personal={"person": "Adam", "merged": ["Eva"]}),
+        entry(AuditAction.ENDING_SET, club, change_id=several.pk, personal={"people": ["Adam", "Eva"]}),
+        entry(AuditAction.CHANGE_REQUESTED, club, change_id=model.pk, personal={"title": "the same groups as Eva"}),
+    ]  # fmt: skip
+    kept = [
+        entry(AuditAction.DRIFT_ADOPTED, club, data={"drifts": [10**6]}, personal={"people": ["Adam", "Eva"]}),
+        entry(AuditAction.ENDING_SET, club, change_id=several.pk, personal={"people": ["Adam", "Evalyn"]}),
+        entry(AuditAction.ENDING_SET, club, change_id=model.pk, personal={"people": ["Eva"]}, operation_id=10**6),
+    ]
+    erased(eva, owners)
+    assert set(AuditPersonal.objects.filter(pk__in=[*kept, *gone]).values_list("pk", flat=True)) == set(kept)
+    assert verify.verify().is_whole
+
+
 def test_what_the_log_says_of_somebody_else_of_the_same_name_stays(zoe, owners, operator, club, trainers):
     namesake = m.account(NAME, club, remote_id="usr_other", email="other@example.org")
     other = m.person(NAME, namesake)
