@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models import Model, Q, QuerySet
 from django.utils import timezone
 
-from membership.audit import record
+from membership.audit import record, words
 from membership.models import (
     Account,
     AuditEntry,
@@ -47,6 +47,7 @@ def report(person: Person, *, actor: "User") -> dict[str, Any]:
     need_right(actor, Right.REPORT)
     need_visible(person, actor)
     found = traces(person)
+    visible = _visible_entries(found, actor)
     accounts = visible_to(Account.objects.filter(pk__in=found.accounts), actor).select_related("connection")
     told = {
         "person": _columns(person),
@@ -62,14 +63,14 @@ def report(person: Person, *, actor: "User") -> dict[str, Any]:
         "left_out": _left_outs(found, actor),
         "proposals": _proposals(found, actor),
         "mentions": _mentions(found, actor),
-        "audit_entries": _entries(found, actor),
+        "audit_entries": _entries(visible),
     }
     hidden = len(found.accounts) - len(told["accounts"])
     whole = {
         "made_at": timezone.now(),
         "made_by": actor.get_username(),
         "hidden_accounts": hidden,
-        "older_audit_entries": max(0, _visible_entries(found, actor).count() - ENTRIES_AT_MOST),
+        "older_audit_entries": max(0, visible.count() - ENTRIES_AT_MOST),
         **told,
     }
     counts = {name: len(rows) for name, rows in told.items() if isinstance(rows, list)}
@@ -215,12 +216,14 @@ def _mentions(found: Traces, actor: "User") -> Rows:
 
 
 def _visible_entries(found: Traces, actor: "User") -> "QuerySet[AuditEntry]":
-    """Only for whoever may read the log; the newest first."""
-    return visible_to(AuditEntry.objects.filter(pk__in=found.entries().values("pk")), actor).order_by("-pk")
+    """What refers to the person, and what lists or names them. Only for whoever may read the log; the newest first."""
+    told = [*found.entries_that_list(), *found.entries_that_tell()]
+    about = Q(pk__in=found.entries().values("pk")) | words.among(told)
+    return visible_to(AuditEntry.objects.filter(about), actor).order_by("-pk")
 
 
-def _entries(found: Traces, actor: "User") -> Rows:
-    newest = _visible_entries(found, actor)[:ENTRIES_AT_MOST]
+def _entries(visible: "QuerySet[AuditEntry]") -> Rows:
+    newest = visible[:ENTRIES_AT_MOST]
     return [
         {"number": line.id, "at": line.at, "what": line.sentence, "by": line.actor, "system": line.system}
         for line in audit_log.lines(newest)

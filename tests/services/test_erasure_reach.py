@@ -413,6 +413,18 @@ def test_the_report_tells_what_was_sent_about_them_and_what_the_system_said(zoe,
     assert "Zo is too short" in step["why"]
 
 
+def test_the_report_has_the_entries_that_only_name_or_list_the_person(zoe, owners, club):
+    account = zoe.accounts.get()
+    about = entry(AuditAction.PERSON_PROTECTED, club, person_id=zoe.pk, personal={"person": NAME})
+    named = entry(AuditAction.GROUP_PROTECTED, club, personal={"name": "Board", "reason": f"{NAME} asked"})
+    listed = entry(
+        AuditAction.PROPOSAL_REJECTED, club, data={"accounts": [10**6, account.pk]}, personal={"person": "Z"}
+    )
+    entry(AuditAction.GROUP_PROTECTED, club, personal={"name": "Board"})
+    told = person_report.report(zoe, actor=owners[0])
+    assert [row["number"] for row in told["audit_entries"]] == [listed, named, about]
+
+
 def test_a_report_tells_nothing_of_systems_that_its_reader_does_not_reach(zoe, owners, make_user, trainers, change):
     office = m.system("Office")
     limited = make_user("limited", Role.OWNER, [trainers.connection])
