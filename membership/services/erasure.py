@@ -273,8 +273,9 @@ def _erase_changes(found: Traces, ids: set[int], now: datetime) -> int:
         if found.is_told_in(change.ticket):
             change.ticket = ERASED
         change.selection = found.without(change.selection)
+        change.pause_params = found.without(change.pause_params)
         change.erased_at = now
-        change.save(update_fields=["reason", "ticket", "selection", "erased_at"])
+        change.save(update_fields=["reason", "ticket", "selection", "pause_params", "erased_at"])
     return len(rows)
 
 

@@ -9,6 +9,7 @@ from django.db.models import JSONField, Model, Q, QuerySet
 from membership.models import (
     Bundle,
     Change,
+    ChangeConnection,
     Connection,
     Decision,
     Erasure,
@@ -17,6 +18,7 @@ from membership.models import (
     Merging,
     Operation,
     Person,
+    Reading,
     Roster,
     RosterColumns,
     visible_to,
@@ -27,7 +29,8 @@ from membership.vocab import ERASED
 
 TEXTS: Mapping[type[Model], tuple[str, ...]] = {
     Bundle: ("name", "note"),
-    Change: ("reason", "ticket"),
+    Change: ("reason", "ticket", "pause_params"),
+    ChangeConnection: ("unknown_params",),
     Connection: ("state_params",),
     Decision: ("said",),
     Erasure: ("label", "note"),
@@ -36,12 +39,14 @@ TEXTS: Mapping[type[Model], tuple[str, ...]] = {
     Merging: ("protected_note",),
     Operation: ("outcome_params", "suspicion_params"),
     Person: ("protected_note",),
+    Reading: ("reason_params",),
     Roster: ("file_name",),
     RosterColumns: ("headings",),
 }
-LARGE = frozenset({Change, LeftOut, Operation})
+LARGE = frozenset({Change, ChangeConnection, LeftOut, Operation, Reading})
 """Tables that are not looked through within a transaction."""
 _SEEN_WITH: Mapping[type[Model], tuple[str, type[Model]]] = {
+    ChangeConnection: ("connection", Connection),
     Decision: ("change", Change),
     Merging: ("person", Person),
     RosterColumns: ("connection", Connection),

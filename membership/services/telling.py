@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.db.models import Max, Model, Q
 from django.utils import timezone
 
-from membership.models import AuditPersonal, Change, LeftOut, Operation
+from membership.models import AuditPersonal, Change, ChangeConnection, LeftOut, Operation, Reading
 from membership.services import mentions
 from membership.services.mentions import Mention
 from membership.services.rosters import telling as rosters
@@ -53,8 +53,16 @@ def look_again(found: Traces, before: Told) -> Told:
     if not found.names <= before.names:
         return look_through(found)
     since = before.begun - _MEANWHILE
-    touched = Q(created_at__gte=since) | Q(confirmed_at__gte=since) | Q(waiting_since__gte=since)
-    newer = {Change: touched, LeftOut: Q(change__created_at__gte=since), Operation: Q(settled_at__gte=since)}
+    touched = (
+        Q(created_at__gte=since) | Q(confirmed_at__gte=since) | Q(waiting_since__gte=since) | Q(paused_at__gte=since)
+    )
+    newer = {
+        Change: touched,
+        ChangeConnection: Q(change__created_at__gte=since) | Q(change__compiled_at__gte=since),
+        LeftOut: Q(change__created_at__gte=since) | Q(change__compiled_at__gte=since),
+        Operation: Q(settled_at__gte=since),
+        Reading: Q(asked_at__gte=since) | Q(ended_at__gte=since),
+    }
     return Told(
         names=found.names,
         entries=before.entries.union(_entries(found, before.upto - _NEAR)),

@@ -218,11 +218,11 @@ class Traces:
         return Ending.objects.filter(account_id__in=self.accounts)
 
     def changes_that_tell(self, *which: Q) -> Iterator[Change]:
-        """Changes that name the person: in their reason, their ticket, or in what was selected."""
-        written = ~Q(reason="") | ~Q(ticket="") | ~Q(selection={})
+        """Changes that name the person: in their reason or ticket, in what was selected, or as they were paused."""
+        written = ~Q(reason="") | ~Q(ticket="") | ~Q(selection={}) | ~Q(pause_params={})
         for change in Change.objects.filter(written, *which).iterator():
             said = any(map(self.is_told_in, (change.reason, change.ticket)))
-            names = said or self.without(change.selection) != change.selection
+            names = said or any(self.without(each) != each for each in (change.selection, change.pause_params))
             if change.pk in self.changes or (names and not self._is_of_namesake(change.selection)):
                 yield change
 

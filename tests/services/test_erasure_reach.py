@@ -12,6 +12,7 @@ from membership.models import (
     AuditPersonal,
     Bundle,
     Change,
+    ChangeConnection,
     Connection,
     Decision,
     Drift,
@@ -23,6 +24,7 @@ from membership.models import (
     Participant,
     PendingPlan,
     Person,
+    Reading,
     Roster,
     RosterColumns,
     RosterPart,
@@ -88,7 +90,7 @@ def roster(trainers, operator, **fields):
 
 def test_what_people_wrote_about_the_person_goes_too_and_is_in_the_report(zoe, owners, operator, trainers, change):
     other = m.account("Łukasz", trainers.connection)
-    Change.objects.filter(pk=change.pk).update(ticket=f"HR {NAME}", reason="tidying")
+    Change.objects.filter(pk=change.pk).update(ticket=f"HR {NAME}", reason="tidying", pause_params={"note": NAME})
     Decision.objects.create(change=change, kind="approved", by=operator, at=timezone.now(), said=f"{NAME} agreed")
     Bundle.objects.create(name=f"Groups of {NAME}", note=f"ask {EMAIL}")
     Bundle.objects.create(name="Groups of zoë müller")
@@ -104,9 +106,14 @@ def test_what_people_wrote_about_the_person_goes_too_and_is_in_the_report(zoe, o
         subject="account:1", subject_label="Łukasz", state="refused", outcome_params={"said": f"{NAME} is the last"},
     )  # fmt: skip
     roster(trainers, operator, file_name=f"{NAME}.csv")
+    paused = {"connection": trainers.connection, "asked_at": timezone.now(), "reason_params": {"note": f"for {NAME}"}}
+    Reading.objects.create(kind="group", **paused)
+    ChangeConnection.objects.create(
+        change=change, connection=trainers.connection, unknown_reason="x", unknown_params={"note": f"for {NAME}"}
+    )
     RosterColumns.objects.create(connection=trainers.connection, headings={"name": NAME, "email": "E-mail"})
     told = person_report.report(zoe, actor=owners[0])["mentions"]
-    assert len(told) == 12
+    assert len(told) == 15
     assert any("agreed" in str(row["text"]) for row in told)
     erased(zoe, owners)
     assert_gone("müller", EMAIL)
