@@ -72,9 +72,12 @@ class ErasureAdmin(PanelAdmin):
 
 _COUNTED = {
     "changes": gettext_lazy("changes that named the person"),
+    "texts": gettext_lazy("other texts that named the person"),
     "left_outs": gettext_lazy("wishes left out of a change"),
     "drifts": gettext_lazy("changes made outside"),
     "proposals": gettext_lazy("proposals to link"),
+    "list_rows": gettext_lazy("rows of lists from files"),
+    "leavings": gettext_lazy("certificates of leavers"),
     "steps": gettext_lazy("steps"),
     "places": gettext_lazy("places in groups"),
     "accounts": gettext_lazy("accounts that are gone over there"),

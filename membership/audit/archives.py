@@ -5,14 +5,18 @@ as before; its new digest stands in the sealed entry of the erasure. First the n
 is committed, then they take the old ones' places. Where it breaks off in between, `finish` goes on with it.
 """
 
+import fcntl
 import hashlib
 import json
 import os
 import re
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from django.utils.translation import gettext as _
 
 from membership import conf
 from membership.audit.chain import canonical
@@ -22,8 +26,8 @@ from membership.vocab import AuditAction, Chain
 _NEW = ".new"
 _NO_PART = {"salt": None, "data": None, "text": None}
 
-Concerns = Callable[[Mapping[str, int], str, str], bool]
-"""Whether an entry with these references, and this data and text of its personal part, is to lose that part."""
+Concerns = Callable[[Mapping[str, Any], str, str], bool]
+"""Whether an entry of this sealed part, and this data and text of its personal part, is to lose the latter."""
 State = list[tuple[str, int]]
 
 
@@ -58,20 +62,23 @@ def cut_so_far() -> State:
     return list(AuditCut.objects.order_by("chain").values_list("chain", "seq"))
 
 
-def rewrite(concerns: Concerns) -> list[Rewritten]:
-    """Write each archive that holds such parts anew, beside itself: see `put`, or else `drop`.
+def rewrite(concerns: Concerns, held: ExitStack) -> list[Rewritten]:
+    """Write each archive that holds such parts anew, beside itself: see `put`, or else `drop`. The new files are nobody
+    else's while they are `held`.
 
     Raises OSError where that cannot be done, ValueError where a file is no archive. No archive was touched then.
     """
     finish()
     for broken_off in conf.archive_dir().glob("*.part"):
-        broken_off.unlink()
+        with ExitStack() as ours:
+            if _is_free(broken_off, ours):
+                broken_off.unlink()
     done: list[Rewritten] = []
     try:
         for path in sorted(conf.archive_dir().glob("*.jsonl")):
             places = set(_places(path, concerns))
             if places:
-                done.append(Rewritten(path, _write_without(path, places), len(places)))
+                done.append(Rewritten(path, _write_without(path, places, held), len(places)))
     except BaseException:
         drop(done)
         raise
@@ -92,11 +99,34 @@ def drop(rewritten: Sequence[Rewritten]) -> None:
 def finish() -> None:
     """What an erasure left beside the archives goes to its place, if that erasure took place; else it goes."""
     for new in conf.archive_dir().glob(f"*{_NEW}"):
-        path = new.with_suffix("")
-        if _digest(new) in _erased_digests(path.name):
-            new.replace(path)
-        else:
-            new.unlink()
+        with ExitStack() as ours:
+            if _is_free(new, ours):
+                _finish(new)
+
+
+def _finish(new: Path) -> None:
+    path = new.with_suffix("")
+    if _digest(new) in _erased_digests(path.name):
+        new.replace(path)
+    else:
+        new.unlink()
+
+
+def _is_free(path: Path, ours: ExitStack) -> bool:
+    """Whether nobody is at the file just now. Nobody is then, until `ours` ends."""
+    try:
+        _lock(os.open(path, os.O_RDWR), path, ours)
+    except OSError:
+        return False
+    return True
+
+
+def _lock(handle: int, path: Path, held: ExitStack) -> None:
+    """Raises OSError where somebody else has the file, or just had it."""
+    held.callback(os.close, handle)
+    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    if not os.path.samestat(os.fstat(handle), path.stat()):
+        raise FileNotFoundError(path)
 
 
 def as_data(rewritten: Iterable[Rewritten]) -> dict[str, list[Any]]:
@@ -128,17 +158,20 @@ def _places(path: Path, concerns: Concerns) -> Iterator[int]:
     """Which lines are to lose their personal part."""
     for place, text in enumerate(_lines(path)):
         line = json.loads(text)
-        if line.get("salt") is not None:
-            refs: Mapping[str, int] = json.loads(line["sealed"])["refs"]
-            if concerns(refs, line["data"], line["text"]):
-                yield place
+        if line.get("salt") is not None and concerns(json.loads(line["sealed"]), line["data"], line["text"]):
+            yield place
 
 
-def _write_without(path: Path, places: Container[int]) -> str:
+def _write_without(path: Path, places: Container[int], held: ExitStack) -> str:
     """The archive without the personal parts at `places`, beside it; returns its digest."""
-    digest = hashlib.sha256()
-    handle = os.open(_new(path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "wb") as file:
+    digest, new = hashlib.sha256(), _new(path)
+    handle = os.open(new, os.O_WRONLY | os.O_CREAT, 0o600)
+    try:
+        _lock(handle, new, held)
+    except OSError as error:
+        raise OSError(_("somebody else is erased just now")) from error
+    with os.fdopen(handle, "wb", closefd=False) as file:
+        file.truncate()
         for place, text in enumerate(_lines(path)):
             if place in places:
                 data = f"{canonical(json.loads(text) | _NO_PART)}\n".encode()

@@ -1,7 +1,7 @@
 """What a search of the log found, counted by action, system, user and outcome: at a bounded cost."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,8 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from membership.models import AuditEntry, Connection
+from membership.services.audit_query import pieces
+from membership.services.audit_terms import EXACTLY, name_of
 from membership.vocab import AuditAction, ReadingState
 
 Counted = Counter[Any]
@@ -65,7 +67,7 @@ def _facets(actions: Counted, systems: Counted, actors: Counted, outcomes: Count
         Facet("action", _("What happened"), _values(actions, "action", _action)),
         Facet("system", _("System"), _values(systems, "system", lambda pk: system_names.get(pk, ""), "#")),
         Facet("actor", _("Who"), _values(actors, "actor", lambda pk: _actor(pk, user_names), "#")),
-        Facet("outcome", _("Outcome"), _values(outcomes, "outcome", _outcome)),
+        Facet("outcome", _("Outcome"), _values(outcomes, "outcome", _outcome, EXACTLY)),
     ]
     return [facet for facet in told if len(facet.values) > 1]
 
@@ -103,5 +105,5 @@ def _outcome(code: str) -> str:
 def with_term(line: str, term: str) -> str:
     """A line of search with one more term; a term of the same kind is replaced."""
     kind = term.partition(":")[0]
-    kept: Iterable[str] = (piece for piece in line.split() if not piece.startswith(f"{kind}:"))
+    kept = (found[0] for found in pieces(line) if name_of(found[1] or "") != kind)
     return " ".join([*kept, term])

@@ -21,6 +21,7 @@ from membership.models import (
     Change,
     Connection,
     Group,
+    Merging,
     Operation,
     Participant,
     Person,
@@ -140,10 +141,11 @@ def _about(row: Model) -> Q:
 
 
 def about_person(person_id: int) -> Q:
-    """What refers to the person, or to an account of theirs."""
+    """What refers to the person, to whoever became part of them, or to an account of theirs."""
     # Ids, no subquery: with one PostgreSQL finds no way past every entry.
     accounts = list(Account.objects.filter(person_id=person_id).values_list("pk", flat=True))
-    return by_number(Q(person_id=person_id), Q(account_id__in=accounts))
+    people = [person_id, *Merging.objects.filter(person_id=person_id).values_list("former_id", flat=True)]
+    return by_number(Q(person_id__in=people), Q(account_id__in=accounts))
 
 
 _REFS: tuple[tuple[type[Model], str], ...] = (

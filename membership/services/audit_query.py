@@ -16,7 +16,7 @@ from membership.models import AuditEntry, AuditPersonal
 from membership.models.visibility import Viewer
 from membership.services.audit_terms import HELP, TERMS, name_of
 
-__all__ = ["HELP", "Asked", "narrow", "parse"]
+__all__ = ["HELP", "Asked", "narrow", "parse", "pieces"]
 
 LONGEST = 400
 WORDS_AT_MOST = 8
@@ -24,7 +24,8 @@ NEWEST = 10_000
 """Entries among which words too short for the index are looked for."""
 
 _PIECE = re.compile(r'(?:(\w+):)?(?:"([^"]*)"|(\S+))')
-_APART = re.compile(r"\b(\w+):\s+(?=\S)")
+_APART = re.compile(r'"[^"]*"|\b(\w+):\s+(?=\S)')
+"""A term and its value with blanks in between; what is in quotes stays as it is."""
 _NUMBER = re.compile(r"#?([0-9]{1,18})", re.ASCII)
 
 
@@ -43,8 +44,10 @@ class Asked:
 def parse(text: str) -> Asked:
     """The line, taken apart. Nothing is looked up yet."""
     asked = Asked()
-    joined = _APART.sub(lambda found: f"{found[1]}:" if name_of(found[1]) else found[0], text[:LONGEST])
-    for found in _PIECE.finditer(chains.clean_text(joined)):
+    if len(text) > LONGEST:
+        said = _("The line finds nothing: it has more than %(number)s characters.")
+        asked.faults.append(said % {"number": LONGEST})
+    for found in pieces(text[:LONGEST]):
         name, quoted, plain = found.groups()
         value = quoted if quoted is not None else plain
         term = name_of(name) if name else ""
@@ -58,8 +61,17 @@ def parse(text: str) -> Asked:
             asked.words.append(chains.fold(value))
         elif quoted.strip():
             asked.words.append(chains.fold(quoted.strip()))
-    del asked.words[WORDS_AT_MOST:]
+    if len(asked.words) > WORDS_AT_MOST:
+        said = _("The line finds nothing: it has more than %(number)s words. Put what belongs together in quotes.")
+        asked.faults.append(said % {"number": WORDS_AT_MOST})
+        del asked.words[WORDS_AT_MOST:]
     return asked
+
+
+def pieces(text: str) -> Iterator[re.Match[str]]:
+    """The line, word by word and term by term: each with its name, and its value in quotes or without."""
+    joined = _APART.sub(lambda found: f"{found[1]}:" if name_of(found[1] or "") else found[0], text)
+    return _PIECE.finditer(chains.clean_text(joined))
 
 
 def narrow(

@@ -19,6 +19,8 @@ from membership.vocab import AuditAction, OperationState
 Found = Q | str
 Term = Callable[[str, Viewer | None], Found]
 
+EXACTLY = "="
+"""Before an outcome: as it is stored, not a part of it."""
 ROWS_MEANT = 2000
 """Rows that one name may stand for."""
 _NUMBER = re.compile(r"#?([0-9]{1,18})", re.ASCII)
@@ -30,12 +32,14 @@ def _seen(model: Any, user: Viewer | None) -> "QuerySet[Any]":
 
 
 def _row(column: str, model: Any, *columns: str) -> Term:
-    """By the number of the row, or by a part of its name."""
+    """By the number of the row, or by a part of its name. Without a `#`, digits may also be all of a name, or the id
+    there."""
 
     def condition(value: str, user: Viewer | None) -> Found:
         number = _NUMBER.fullmatch(value)
         if number:
-            return Q(**{column: int(number[1])})
+            called = [] if value.startswith("#") else _called(_seen(model, user), value, *columns)
+            return Q(**{f"{column}__in": [int(number[1]), *called]}) if called else Q(**{column: int(number[1])})
         return _of_ids(column, _named(_seen(model, user), value, *columns))
 
     return condition
@@ -46,6 +50,13 @@ def _named(rows: "QuerySet[Any]", value: str, *columns: str) -> list[int]:
     for name in columns:
         condition |= matching.contains(name, value)
     return list(rows.filter(condition).order_by("pk").values_list("pk", flat=True)[: ROWS_MEANT + 1])
+
+
+def _called(rows: "QuerySet[Any]", value: str, *columns: str) -> list[int]:
+    condition = Q()
+    for name in columns:
+        condition |= Q(**{name: value})
+    return list(rows.filter(condition).order_by("pk").values_list("pk", flat=True)[:ROWS_MEANT])
 
 
 def _of_ids(column: str, ids: Iterable[int]) -> Found:
@@ -67,18 +78,20 @@ def _actor(value: str, _user: Viewer | None) -> Found:
 
 
 def _person(value: str, user: Viewer | None) -> Found:
-    """A person, and the accounts that are theirs or called so."""
+    """A person, who became part of them, and the accounts that are theirs or called so."""
     number = _NUMBER.fullmatch(value)
     people = [int(number[1])] if number else _named(_seen(Person, user), value, "name")
     accounts = _seen(Account, user)
-    owned = list(accounts.filter(person_id__in=people[:ROWS_MEANT]).values_list("pk", flat=True)[:ROWS_MEANT])
+    of_people = accounts.filter(person_id__in=people[:ROWS_MEANT]).values_list("pk", "person__mergings__former_id")
+    owned = list(of_people[:ROWS_MEANT])
     called = [] if number else _named(accounts, value, "label", "email")
-    ids = {*owned, *called}
+    ids = {*(pk for pk, _former in owned), *called}
     if not people and not ids:
         return _("nobody of this name is known")
     if len(people) > ROWS_MEANT or len(ids) > ROWS_MEANT:
         return _("too many have this name")
-    return by_number(Q(person_id__in=people), Q(account_id__in=ids))
+    former = {pk for _account, pk in owned if pk is not None}
+    return by_number(Q(person_id__in=[*people, *former]), Q(account_id__in=ids))
 
 
 def _number(column: str) -> Term:
@@ -102,7 +115,7 @@ def _action(value: str, _user: Viewer | None) -> Found:
     near = [
         each.value
         for each in AuditAction
-        if coded[each.value].startswith(wanted) or wanted in str(each.label).casefold()
+        if wanted and (coded[each.value].startswith(wanted) or wanted in str(each.label).casefold())
     ]
     found = exact or near
     return Q(action__in=found) if found else _("there is no such action")
@@ -119,7 +132,10 @@ _ENDS: Mapping[str, AuditAction] = {
 
 
 def _outcome(value: str, _user: Viewer | None) -> Found:
-    """How a step ended, by its code or its word; else a reason code, or a part of one; else a code as it is stored."""
+    """How a step ended, by its code or its word; else a reason code, or a part of one; else a code as it is stored.
+    After a `=` the code alone, as it is stored."""
+    if value.startswith(EXACTLY):
+        return Q(outcome=value[1:]) & ~Q(outcome="")
     wanted = value.casefold().replace(" ", "_")
     ends = [
         action
@@ -177,7 +193,7 @@ HELP: tuple[tuple[str, Any], ...] = (
     ("action:refused", gettext_lazy("what happened: a word of the list, or a code such as operation.confirmed")),
     ("system:office", gettext_lazy("entries about this system; likewise group:, person:, account:, by name or number")),
     ("change:12 ticket:HELP-8", gettext_lazy("everything about a change, or about the changes of a ticket")),
-    ("outcome:refused", gettext_lazy("how it ended, or a reason code such as answer_lost")),
+    ("outcome:refused", gettext_lazy("how it ended, or a reason code such as answer_lost; outcome:=done for no other")),
     ("from:2026-03-01 to:2026-03-31", gettext_lazy("a span of time; on:2026-03 for a month, from:7d for a week")),
 )
 """`(an example, what it finds)`, for the page."""

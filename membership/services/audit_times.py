@@ -50,7 +50,10 @@ def _until(at: dt.datetime) -> Q:
 
 
 _AGO = re.compile(r"([0-9]{1,4})\s*([a-z]+)", re.ASCII)
-_UNITS = {"h": 1 / 24, "d": 1, "w": 7, "m": 30, "y": 365}
+_UNITS = {"min": 1 / 1440, "h": 1 / 24, "d": 1, "w": 7, "m": 30, "y": 365}
+"""Days of a unit, by how its name begins."""
+_EARLIEST = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_LAST_YEAR = 9000
 
 
 def span(value: str) -> tuple[dt.datetime, dt.datetime] | None:
@@ -61,8 +64,10 @@ def span(value: str) -> tuple[dt.datetime, dt.datetime] | None:
     if wanted in ("yesterday", str(_("yesterday")).casefold()):
         return _days(today - dt.timedelta(days=1), 1)
     ago = _AGO.fullmatch(wanted)
-    if ago and ago[2][0] in _UNITS:
-        at = timezone.now() - dt.timedelta(days=int(ago[1]) * _UNITS[ago[2][0]])
+    days = next((days for unit, days in _UNITS.items() if ago and ago[2].startswith(unit)), None)
+    if ago and days:
+        now = timezone.now()
+        at = now - min(dt.timedelta(days=int(ago[1]) * days), now - _EARLIEST)
         return at, at
     return _written(value)
 
@@ -76,12 +81,18 @@ def _written(value: str) -> tuple[dt.datetime, dt.datetime] | None:
             year, month = map(int, value.split("-"))
             return _midnight(dt.date(year, month, 1)), _midnight(dt.date(year + month // 12, month % 12 + 1, 1))
         if "T" in value.upper():
-            at = dt.datetime.fromisoformat(value)
-            at = at if at.tzinfo else timezone.make_aware(at)
-            return at, at + (dt.timedelta(minutes=1) if at.second == at.microsecond == 0 else dt.timedelta(seconds=1))
+            return _time(dt.datetime.fromisoformat(value))
         return _days(dt.date.fromisoformat(value), 1)
     except (ValueError, OverflowError):
         return None
+
+
+def _time(at: dt.datetime) -> tuple[dt.datetime, dt.datetime]:
+    """A minute, or a second where one is said."""
+    _need_near(at.date())
+    # In UTC, where a minute is a minute also when clocks are changed.
+    at = (at if at.tzinfo else timezone.make_aware(at)).astimezone(dt.UTC)
+    return at, at + (dt.timedelta(minutes=1) if at.second == at.microsecond == 0 else dt.timedelta(seconds=1))
 
 
 def _days(first: dt.date, count: int) -> tuple[dt.datetime, dt.datetime]:
@@ -89,6 +100,11 @@ def _days(first: dt.date, count: int) -> tuple[dt.datetime, dt.datetime]:
 
 
 def _midnight(day: dt.date) -> dt.datetime:
-    if not 1970 <= day.year <= 9000:
-        raise ValueError(day)
+    _need_near(day)
     return timezone.make_aware(dt.datetime.combine(day, dt.time.min))
+
+
+def _need_near(day: dt.date) -> None:
+    """Raises ValueError for a day around which nothing can be reckoned."""
+    if not _EARLIEST.year <= day.year <= _LAST_YEAR:
+        raise ValueError(day)

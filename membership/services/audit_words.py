@@ -309,6 +309,11 @@ def _decision(facts: Facts) -> str:
     return str(_DECISIONS.get(decision, decision))
 
 
+def decided(facts: Facts) -> str:
+    """A colon and what somebody decided about a step."""
+    return _after_colon(_decision(facts))
+
+
 def _target(facts: Facts) -> str:
     system = facts.get("system") or gettext("the system")
     if facts.get("group_id") or facts.get("group_name"):

@@ -1,12 +1,14 @@
 """A person is erased: asked for by one, approved by another. Sealed entries and plan hashes stay, and still verify."""
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import get_user_model
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import CharField, Q, Value
+from django.db.models.functions import Cast, Concat
 from django.utils import timezone
 
 from membership.audit import archives, record
@@ -19,14 +21,15 @@ from membership.models import (
     LeftOut,
     Operation,
     Participant,
+    PendingPlan,
     Person,
-    Roster,
-    RosterPart,
     has_right,
     reached_ids,
 )
-from membership.services import drafts
+from membership.services import drafts, mentions, telling
+from membership.services.rosters import telling as rosters
 from membership.services.shell import audited, need_right, refuse
+from membership.services.telling import Told
 from membership.services.traces import Traces, traces
 from membership.services.typed import clean
 from membership.vocab import (
@@ -44,6 +47,8 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 NOTE_CHARS = 300
+_NOBODY = Concat(Value("erased-"), Cast("pk", CharField()))
+"""In place of an id there: whoever comes back under the old one is somebody new, who was nowhere before."""
 _UNDER_WAY = Q(state__in=OperationState.open() - {OperationState.PLANNED}) | Q(
     state=OperationState.PLANNED, change__state__in=ChangeState.open()
 )
@@ -96,21 +101,21 @@ def approve(erasure: Erasure, *, actor: "User") -> Erasure:
     person = Person.objects.filter(pk=erasure.person_id).first()
     # Looking through the whole log and its archives is no part of the transaction, which then is short.
     cut_before = archives.cut_so_far()
-    told, telling = _read_through(person)
-    rewritten = _rewrite_archives(person)
-    try:
-        row = _erase_now(erasure, told, telling, rewritten, cut_before, actor)
-    except BaseException:
-        archives.drop(rewritten)
-        raise
-    archives.put(rewritten)
+    told = telling.look_through(traces(person)) if person else None
+    with ExitStack() as held:
+        rewritten = _rewrite_archives(person, held)
+        try:
+            row = _erase_now(erasure, told, rewritten, cut_before, actor)
+        except BaseException:
+            archives.drop(rewritten)
+            raise
+        archives.put(rewritten)
     return row
 
 
 def _erase_now(
     erasure: Erasure,
-    told: set[int],
-    telling: set[int],
+    told: Told | None,
     rewritten: list[archives.Rewritten],
     cut_before: archives.State,
     actor: "User",
@@ -118,13 +123,13 @@ def _erase_now(
     with transaction.atomic():
         row = _asked(erasure)
         person = Person.objects.select_for_update().filter(pk=row.person_id).first()
-        if person is None:
+        if person is None or told is None:
             refuse(Reason.ERASED)
         found = traces(person)
         now = timezone.now()
         entries = _stale_drafts(found, now, actor)
         _need_free(found)  # after the lock: none of them is confirmed any more
-        row.counts = _erase(found, told, telling, now)
+        row.counts = _erase(found, telling.look_again(found, told), now)
         missing = archives.missing()
         row.counts |= {
             "archived_parts": sum(each.parts for each in rewritten),
@@ -141,19 +146,11 @@ def _erase_now(
     return row
 
 
-def _read_through(person: Person | None) -> tuple[set[int], set[int]]:
-    """Ids of the entries, and of the changes, that name the person."""
-    if person is None:
-        return set(), set()
-    found = traces(person)
-    return set(found.entries_that_tell()), {change.pk for change in found.changes_that_tell()}
-
-
-def _rewrite_archives(person: Person | None) -> list[archives.Rewritten]:
+def _rewrite_archives(person: Person | None, held: ExitStack) -> list[archives.Rewritten]:
     if person is None:
         return []
     try:
-        return archives.rewrite(traces(person).is_in)
+        return archives.rewrite(traces(person).is_in, held)
     except (OSError, ValueError) as error:
         refuse(Reason.ARCHIVE_NOT_ERASED, why=str(error))
 
@@ -190,7 +187,7 @@ def _need_free(found: Traces) -> None:
     count = present.exclude(group__connection__state=ConnectionState.RETIRED).count()
     if count:
         refuse(Reason.STILL_IN_GROUPS, count=count)
-    under_way = Operation.objects.filter(_UNDER_WAY, pk__in=found.operations).count()
+    under_way = Operation.objects.filter(_UNDER_WAY, pk__in=found.steps).count()
     if under_way:
         refuse(Reason.STEPS_UNDER_WAY, count=under_way)
 
@@ -226,9 +223,12 @@ def _entry(
 
 def _stale_drafts(found: Traces, now: datetime, actor: "User") -> list[record.Entry]:
     """Previews that would act on the person can no longer be confirmed, nor approved."""
-    waiting = Operation.objects.filter(pk__in=found.operations, state=OperationState.PLANNED).values("change_id")
-    rows = Change.objects.select_for_update().filter(pk__in=waiting, state__in=ChangeState.unsent()).order_by("pk")
+    waiting = Operation.objects.filter(pk__in=found.steps, state=OperationState.PLANNED).values("change_id")
+    pending = {plan.pk: plan.change_id for plan in found.pending_plans()}
+    of_them = Q(pk__in=waiting) | Q(pk__in=pending.values())
+    rows = Change.objects.select_for_update().filter(of_them, state__in=ChangeState.unsent()).order_by("pk")
     entries = [drafts.make_stale(change, now=now, why="erased", actor=actor) for change in rows]
+    PendingPlan.objects.filter(pk__in=pending).delete()
     # Their titles would write the name anew.
     return [
         record.Entry(entry.action, actor=actor, change_id=entry.change_id, outcome=entry.outcome)
@@ -240,18 +240,22 @@ def _stale_drafts(found: Traces, now: datetime, actor: "User") -> list[record.En
 # what goes
 
 
-def _erase(found: Traces, told: set[int], telling: set[int], now: datetime) -> dict[str, int]:
+def _erase(found: Traces, told: Told, now: datetime) -> dict[str, int]:
     """How many rows of each kind were emptied."""
+    texts = list(telling.told_in(found, told))
+    for text in texts:
+        mentions.erase(found, text)
     counts = {
-        "changes": _erase_changes(found, telling | found.changes, now),
+        "changes": _erase_changes(found, told.changes | found.changes, now),
+        "texts": len(texts),
         "left_outs": _erase_left_outs(found),
         "drifts": _erase_drifts(found),
         "proposals": found.proposals().delete()[0],
-        "list_rows": _erase_list_rows(found),
+        "list_rows": _erase_list_rows(found, told),
         # A certificate names every place. That it was issued, and its hash, stay in the log.
         "leavings": found.leavings().delete()[0],
     }
-    entries = {*told, *found.entries().values_list("pk", flat=True)}
+    entries = {*told.entries, *found.entries().values_list("pk", flat=True)}
     counts["steps"] = _erase_steps(found, now)
     counts["places"] = _erase_places(found)
     counts["accounts"] = _erase_accounts(found)
@@ -266,20 +270,13 @@ def _erase_changes(found: Traces, ids: set[int], now: datetime) -> int:
     for change in rows:
         if change.pk in found.changes or found.is_told_in(change.reason):
             change.reason = ERASED if change.reason else ""
-        change.selection = _emptied(change.selection, found)
+        if found.is_told_in(change.ticket):
+            change.ticket = ERASED
+        change.selection = found.without(change.selection)
+        change.pause_params = found.without(change.pause_params)
         change.erased_at = now
-        change.save(update_fields=["reason", "selection", "erased_at"])
+        change.save(update_fields=["reason", "ticket", "selection", "pause_params", "erased_at"])
     return len(rows)
-
-
-def _emptied(value: Any, found: Traces) -> Any:
-    if isinstance(value, dict):
-        return {key: _emptied(item, found) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_emptied(item, found) for item in value]
-    if isinstance(value, str) and (value in found.names or found.is_told_in(value)):
-        return ERASED
-    return value
 
 
 def _erase_left_outs(found: Traces) -> int:
@@ -288,8 +285,9 @@ def _erase_left_outs(found: Traces) -> int:
 
 def _erase_drifts(found: Traces) -> int:
     done = 0
-    for drift in found.drifts():
-        if drift.participant_id in found.participants or drift.label in found.names:
+    for drift in found.drifts().select_related("participant"):
+        is_nobodys = drift.participant is None or drift.participant.account_id is None
+        if drift.participant_id in found.participants or (is_nobodys and drift.label in found.names):
             drift.label, drift.before, drift.after = ERASED, {}, {}
         if drift.remote_actor in found.names:
             drift.remote_actor = ERASED
@@ -298,18 +296,22 @@ def _erase_drifts(found: Traces) -> int:
     return done
 
 
-def _erase_list_rows(found: Traces) -> int:
+def _erase_list_rows(found: Traces, told: Told) -> int:
     """Rows of uploaded lists; the files that they came from, and what is shown of these, go as a whole."""
     rows = found.list_rows()
-    lists = set(rows.values_list("roster_id", flat=True))
-    RosterPart.objects.filter(roster_id__in=lists).delete()
-    Roster.objects.filter(pk__in=lists).update(sample=[])
+    rosters.empty({*told.lists, *rows.values_list("roster_id", flat=True)})
     return rows.update(said_id="", said_email="", said_name=ERASED, may_mean=[], account=None, participant=None)
 
 
 def _erase_steps(found: Traces, now: datetime) -> int:
     """The digest stays: it is what the plan's hash, sealed in the log, was worked out from."""
-    return Operation.objects.filter(pk__in=found.operations).update(
+    gone = {row.remote_id for row in Account.objects.filter(pk__in=found.accounts)}
+    for step in Operation.objects.filter(pk__in=found.creations):
+        # The group, and the others in it, stay.
+        step.wanted["members"] = [member for member in step.wanted["members"] if member not in gone]
+        step.calls, step.salt, step.erased_at = [], "", now
+        step.save(update_fields=["wanted", "calls", "salt", "erased_at"])
+    return len(found.creations) + Operation.objects.filter(pk__in=found.operations).update(
         subject=ERASED,
         subject_label=ERASED,
         wanted={},
@@ -330,7 +332,9 @@ def _erase_steps(found: Traces, now: datetime) -> int:
 def _erase_places(found: Traces) -> int:
     """Rows of groups in which the person was. They say that somebody was there, and when."""
     gone = Participant.objects.filter(pk__in=found.participants)
-    return gone.update(label=ERASED, attributes={}, secrets={}, content_hash="", account=None, last_read_at=None)
+    return gone.update(
+        remote_id=_NOBODY, label=ERASED, attributes={}, secrets={}, content_hash="", account=None, last_read_at=None
+    )
 
 
 def _erase_accounts(found: Traces) -> int:
@@ -341,5 +345,5 @@ def _erase_accounts(found: Traces) -> int:
     return (
         Account.objects.filter(pk__in=found.accounts)
         .exclude(pk__in=list(live.values_list("pk", flat=True)))
-        .update(label=ERASED, email=None, attributes={}, content_hash="", email_blocked_at=None)
+        .update(remote_id=_NOBODY, label=ERASED, email=None, attributes={}, content_hash="", email_blocked_at=None)
     )

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.utils import timezone
 
-from membership.audit import record
+from membership.audit import record, words
 from membership.models import (
     Account,
     AuditEntry,
@@ -20,7 +20,8 @@ from membership.models import (
     Roster,
     visible_to,
 )
-from membership.services import audit_log, titles
+from membership.sentences import sentence
+from membership.services import audit_log, mentions, titles
 from membership.services.export_cells import for_json
 from membership.services.leaving_certificate import may_see
 from membership.services.shell import audited, need_right, need_visible
@@ -46,6 +47,7 @@ def report(person: Person, *, actor: "User") -> dict[str, Any]:
     need_right(actor, Right.REPORT)
     need_visible(person, actor)
     found = traces(person)
+    visible = _visible_entries(found, actor)
     accounts = visible_to(Account.objects.filter(pk__in=found.accounts), actor).select_related("connection")
     told = {
         "person": _columns(person),
@@ -58,14 +60,17 @@ def report(person: Person, *, actor: "User") -> dict[str, Any]:
         "end_dates": _endings(found, actor),
         "lists": _list_rows(found, actor),
         "leaver": _leavings(found, actor),
-        "audit_entries": _entries(found, actor),
+        "left_out": _left_outs(found, actor),
+        "proposals": _proposals(found, actor),
+        "mentions": _mentions(found, actor),
+        "audit_entries": _entries(visible),
     }
     hidden = len(found.accounts) - len(told["accounts"])
     whole = {
         "made_at": timezone.now(),
         "made_by": actor.get_username(),
         "hidden_accounts": hidden,
-        "older_audit_entries": max(0, _visible_entries(found, actor).count() - ENTRIES_AT_MOST),
+        "older_audit_entries": max(0, visible.count() - ENTRIES_AT_MOST),
         **told,
     }
     counts = {name: len(rows) for name, rows in told.items() if isinstance(rows, list)}
@@ -122,6 +127,9 @@ def _steps(found: Traces, actor: "User") -> Rows:
             "change": row.change_id,
             "before": row.before,
             "wanted": row.wanted,
+            "sent": row.calls,
+            "found": row.found,
+            "why": sentence(row.outcome, row.outcome_params) if row.outcome else "",
             "ended": row.settled_at,
         }
         for row in rows.select_related("group", "connection").order_by("pk")
@@ -178,13 +186,44 @@ def _list_rows(found: Traces, actor: "User") -> Rows:
     ]  # fmt: skip
 
 
+def _left_outs(found: Traces, actor: "User") -> Rows:
+    rows = visible_to(found.left_outs(), actor).select_related("group").order_by("pk")
+    return [
+        {"who": row.subject_label, "group": row.group.name if row.group else "", "change": row.change_id,
+         "why": sentence(row.reason, row.reason_params)}
+        for row in rows
+    ]  # fmt: skip
+
+
+def _proposals(found: Traces, actor: "User") -> Rows:
+    rows = visible_to(found.proposals(), actor).select_related("first", "second").order_by("pk")
+    return [
+        {"account": ours.label, "other_account": other.label, "why": row.get_hint_display(),
+         "state": row.get_state_display(), "proposed": row.proposed_at}
+        for row in rows
+        for ours, other in [(row.first, row.second) if row.first_id in found.accounts else (row.second, row.first)]
+    ]  # fmt: skip
+
+
+def _mentions(found: Traces, actor: "User") -> Rows:
+    """Texts that are not about the person, and name them."""
+    own = Q(pk__in=found.changes)
+    return [
+        {"where": str(model._meta.verbose_name), "number": each.row.pk, "text": each.value}
+        for model in mentions.TEXTS
+        for each in mentions.mentions(found, model, *((~own,) if model is Change else ()), user=actor)
+    ]
+
+
 def _visible_entries(found: Traces, actor: "User") -> "QuerySet[AuditEntry]":
-    """Only for whoever may read the log; the newest first."""
-    return visible_to(AuditEntry.objects.filter(pk__in=found.entries().values("pk")), actor).order_by("-pk")
+    """What refers to the person, and what lists or names them. Only for whoever may read the log; the newest first."""
+    told = [*found.entries_that_list(), *found.entries_that_tell()]
+    about = Q(pk__in=found.entries().values("pk")) | words.among(told)
+    return visible_to(AuditEntry.objects.filter(about), actor).order_by("-pk")
 
 
-def _entries(found: Traces, actor: "User") -> Rows:
-    newest = _visible_entries(found, actor)[:ENTRIES_AT_MOST]
+def _entries(visible: "QuerySet[AuditEntry]") -> Rows:
+    newest = visible[:ENTRIES_AT_MOST]
     return [
         {"number": line.id, "at": line.at, "what": line.sentence, "by": line.actor, "system": line.system}
         for line in audit_log.lines(newest)

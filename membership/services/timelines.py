@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy
 from membership.models import AuditEntry
 from membership.models.visibility import Viewer
 from membership.services import audit_log
-from membership.services.audit_words import because
+from membership.services.audit_words import because, decided
 from membership.vocab import AuditAction, OperationState, Verb
 
 EVENTS = 50
@@ -81,6 +81,8 @@ class _Story:
     """What the log holds about one step."""
 
     facts: dict[str, Any] = field(default_factory=dict)
+    last: dict[str, Any] = field(default_factory=dict)
+    """What its newest entry alone says."""
     erased: bool = False
 
 
@@ -107,6 +109,7 @@ def _stories(steps: Iterable[int]) -> Mapping[int, _Story]:
     for row, facts in audit_log.with_facts(rows):
         story = stories[row.operation_id or 0]
         story.erased |= facts["erased"]
+        story.last = facts
         # What a later entry does not tell, an earlier one does.
         story.facts |= {key: value for key, value in facts.items() if value not in (None, "", {}, [])}
     return stories
@@ -147,6 +150,8 @@ _ENDS: Mapping[str, tuple[Any, str]] = {
     AuditAction.OPERATION_RESOLVED: (OperationState.IN_DOUBT.label, "warning"),
     AuditAction.OPERATION_OVERTAKEN: (OperationState.OVERTAKEN.label, "warning"),
     AuditAction.OPERATION_NOT_NEEDED: (OperationState.NOT_NEEDED.label, "plain"),
+    AuditAction.OPERATION_SUPERSEDED: (OperationState.CANCELLED.label, "plain"),
+    AuditAction.OPERATION_ALTERED: (AuditAction.OPERATION_ALTERED.label, "bad"),
     AuditAction.OPERATION_FOREIGN: (OperationState.FOREIGN.label, "warning"),
     AuditAction.OPERATION_INTENDED: (OperationState.RUNNING.label, "info"),
     AuditAction.OPERATION_RETURNED: (OperationState.QUEUED.label, "info"),
@@ -171,7 +176,9 @@ def _of_step(head: AuditEntry, story: _Story, asked: Mapping[str, Any]) -> Event
     if is_done:
         said += _("; confirmed %(at)s") % {"at": date_format(timezone.localtime(head.at), "j M Y H:i")}
     else:
-        said += _("; %(state)s%(because)s") % {"state": word, "because": because({**facts, "outcome": head.outcome})}
+        # Reasons of an attempt before are none of this one.
+        why = decided(story.last) if head.action == AuditAction.OPERATION_DECIDED else because(story.last)
+        said += _("; %(state)s%(because)s") % {"state": word, "because": why}
     return Event(head.at, said, head.pk, head.operation_id, head.change_id, tone, str(word), story.erased)
 
 

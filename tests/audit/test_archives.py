@@ -3,14 +3,16 @@
 import json
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
 from membership import conf
-from membership.audit import anchoring, archives, cutting, verify
+from membership.audit import anchoring, archives, cutting, record, verify
 from membership.errors import ChangeRefused, Reason
 from membership.models import AuditEntry, AuditPersonal, Erasure, Person
 from membership.services import anchor_sinks, erasure
 from membership.services.audit_retention import cut_log
+from membership.services.traces import traces
 from membership.vocab import AuditAction, ErasureState, Role
 from tests.audit.test_handing_over import SEAL_KEY, bare, stranger  # noqa: F401 - fixtures
 
@@ -69,6 +71,33 @@ def test_an_erasure_reaches_the_archives_and_they_verify(ada, owners, stranger, 
     assert sealed == [json.loads(line).get("sealed") for line in archive().read_bytes().splitlines()]
 
 
+def test_an_archive_that_lists_the_person_among_others_loses_that_too(write, anchored, owners):
+    eva = Person.objects.create(name="Eva")
+    linked = [
+        record.Entry(AuditAction.PERSON_LINKED, data={"merged": [pk]}, personal={"person": "Adam", "merged": ["Eva"]})
+        for pk in (eva.pk, eva.pk + 1)
+    ]
+    with transaction.atomic():
+        record.write(CHAIN, linked)
+    anchoring.make()
+    anchor_sinks.send()
+    cut_log(days=0)
+    approved(eva, owners)
+    lines = map(json.loads, next(conf.archive_dir().glob("connection-7-*.jsonl")).read_text().splitlines())
+    assert [line["data"] is None for line in lines if "sealed" in line] == [True, False]
+
+
+def test_an_archive_keeps_what_it_says_of_somebody_else_of_the_same_name(write, anchored, owners):
+    ada, other = Person.objects.create(name=ADA), Person.objects.create(name=ADA)
+    write(CHAIN, ADA, person_id=other.pk)
+    write(CHAIN, "Bob", ADA, ADA)
+    anchoring.make()
+    anchor_sinks.send()
+    cut_log(days=0)
+    approved(ada, owners)
+    assert people() == [ADA, "Bob", None, None]
+
+
 def test_an_erasure_that_is_refused_leaves_the_archives_as_they_are(ada, owners, monkeypatch):
     before = archive().read_bytes()
     asked = erasure.ask(ada, actor=owners[0])
@@ -102,6 +131,45 @@ def test_where_it_breaks_off_the_next_one_goes_on(ada, owners, monkeypatch):
     new.write_text("of an erasure that never was")
     archives.finish()
     assert (new.exists(), people()[1]) == (False, "Bob")
+
+
+def meanwhile(monkeypatch, what):
+    """Have something happen between the writing of new archives and the commit."""
+    real = erasure._erase_now
+
+    def erase_now(*args):
+        what()
+        return real(*args)
+
+    monkeypatch.setattr(erasure, "_erase_now", erase_now)
+
+
+def test_a_verification_that_runs_meanwhile_takes_nothing_away(ada, owners, monkeypatch):
+    meanwhile(monkeypatch, archives.finish)
+    done = approved(ada, owners)
+    assert (done.counts["archived_parts"], people()) == (2, [None, "Bob", None, "Ada Lovelacey"])
+    assert [path.name for path in conf.archive_dir().iterdir()] == [archive().name]
+
+
+def test_of_two_erasures_at_once_one_is_refused_and_each_name_is_taken_out(ada, owners, monkeypatch):
+    bob = Person.objects.create(name="Bob Lovelace")
+    lovelace = erasure.ask(bob, actor=owners[0])
+    refused = []
+
+    def the_other():
+        if not refused:
+            refused.append(True)
+            with pytest.raises(ChangeRefused) as why:
+                erasure.approve(lovelace, actor=owners[1])
+            refused.append(why.value.reason)
+
+    monkeypatch.setattr(type(traces(bob)), "is_in", lambda self, refs, *texts: "Ada" in texts[0] or "Bob" in texts[0])
+    meanwhile(monkeypatch, the_other)
+    approved(ada, owners)
+    assert refused == [True, Reason.ARCHIVE_NOT_ERASED]
+    assert Person.objects.filter(pk=bob.pk).exists()
+    assert (ADA in archive().read_text(), len(list(conf.archive_dir().iterdir()))) == (False, 1)
+    assert erasure.approve(lovelace, actor=owners[1]).state == ErasureState.DONE
 
 
 def test_archives_that_are_elsewhere_are_named_before_and_in_the_log(ada, owners, client):

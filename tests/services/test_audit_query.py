@@ -7,8 +7,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from membership.models import AuditEntry, Change, ChangeConnection
-from membership.services import audit_facets, audit_few, audit_log, audit_query
+from membership.models import AuditEntry, Change, ChangeConnection, Merging
+from membership.services import audit_facets, audit_few, audit_log, audit_query, audit_times
 from membership.vocab import AuditAction, Role
 from tests import mirrored
 from tests.services.test_audit_log import NOW, put, removal
@@ -70,6 +70,8 @@ LINES = {
     "on:2026-01-31T09:30": {"requested"},
     "on:yesterday": set(),
     "from:7d": set(),
+    "from:9999y": {"requested", "removed", "refused", "protected"},
+    "to:2026y": set(),
     "https://example.org": set(),
     "le": {"requested"},
 }
@@ -117,7 +119,14 @@ def test_numbers_find_rows_by_their_ids(told, auditor):
     }
 
 
-@pytest.mark.parametrize("line", ["from:soon", "action:nonsense", "group:nowhere", "change:x", 'actor:""', "to:9999"])
+NOT_UNDERSTOOD = [
+    "from:soon", "action:nonsense", "action:_", "group:nowhere", "change:x", 'actor:""', "to:9999",
+    "on:2026-02-30",
+    "to:9999-12-31T10:00", "on:9999-12-31T23:59", "from:0001-01-01T00:00", "from:0001-01-01T00:00+14:00",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("line", NOT_UNDERSTOOD)
 def test_a_term_that_is_not_understood_finds_nothing_and_says_why(told, auditor, line):
     rows, asked = audit_query.narrow(audit_log.entries(auditor), f"ada {line}", auditor)
     assert not rows
@@ -158,6 +167,10 @@ def test_counting_is_bounded(told, auditor, monkeypatch):
 
 def test_a_term_takes_the_place_of_one_of_its_kind():
     assert audit_facets.with_term("ada action:x", "action:y") == "ada action:y"
+    assert audit_facets.with_term('system:"my office" ada', "system:#3") == "ada system:#3"
+    assert audit_facets.with_term("system: office ada", "system:#3") == "ada system:#3"
+    assert audit_facets.with_term("who:vera ada", "actor:#3") == "ada actor:#3"
+    assert audit_facets.with_term('"ada action:x" é', "action:y") == '"ada action:x" é action:y'
 
 
 def test_a_search_takes_few_questions(told, auditor):
@@ -166,6 +179,66 @@ def test_a_search_takes_few_questions(told, auditor):
         list(audit_query.narrow(audit_log.entries(auditor), "ada person:ada from:2026", auditor)[0][:50])
     own = 2 if connection.vendor == "sqlite" else 0  # looks at an index alone: how many entries fit
     assert len(asked) <= 8 + own
+
+
+def test_a_person_is_also_whoever_became_part_of_them(told, auditor):
+    former = mirrored.next_number() + 10_000
+    Merging.objects.create(person=told["ada"], former_id=former, name="A. Byron", created_at=NOW, merged_at=NOW)
+    row = put(AuditAction.PERSON_PROTECTED, person_id=former)
+    for line in ("person:lovelace", f"person:{told['ada'].pk}"):
+        assert row in audit_query.narrow(audit_log.entries(auditor), line, auditor)[0]
+    assert row in audit_log.history(told["ada"], auditor)
+
+
+def test_what_is_in_quotes_stays_as_it_is(told, auditor):
+    row = put(AuditAction.GROUP_PROTECTED, personal={"reason": "see group: chess"})
+    found = audit_query.narrow(audit_log.entries(auditor), '"see group: chess"', auditor)[0]
+    assert list(found) == [row]
+    assert audit_query.parse('group: "chess club" "to: x"').terms == [("group", "chess club")]
+
+
+def test_what_is_said_in_numbers_is_also_looked_for_as_the_name_and_the_id_there(told, auditor):
+    room = mirrored.group("101", told["club"], remote_id="900100")
+    other = mirrored.account("Łukasz", told["club"], remote_id="900200")
+    put(AuditAction.GROUP_PROTECTED, group_id=room.pk, connection_id=told["club"].pk)
+    put(AuditAction.PERSON_LINKED, account_id=other.pk, connection_id=told["club"].pk)
+    for line in ("group:101", "group:900100", "account:900200", f"group:#{room.pk}", f"account:{other.pk}"):
+        rows, asked = audit_query.narrow(audit_log.entries(auditor), line, auditor)
+        assert (len(rows), asked.faults) == (1, []), line
+    assert not audit_query.narrow(audit_log.entries(auditor), "group:#900100", auditor)[0]
+
+
+@pytest.mark.parametrize("line", [" ".join(["ada"] * 9), "ada " + "x" * 400, "ada " + " " * 390 + " change:123456"])
+def test_a_line_of_which_a_part_would_not_be_looked_for_finds_nothing_and_says_so(told, auditor, line):
+    rows, asked = audit_query.narrow(audit_log.entries(auditor), line, auditor)
+    assert not rows
+    assert asked.faults
+
+
+def test_what_a_facet_counts_is_what_its_link_finds(told, auditor):
+    for outcome in ("complete", "incomplete", "failed", "reading_failed", "foreign"):
+        put(AuditAction.READING_FINISHED, connection_id=told["club"].pk, outcome=outcome)
+    put(AuditAction.OPERATION_FOREIGN, connection_id=told["club"].pk)
+    for facet in audit_facets.newest(audit_log.entries(auditor)).facets:
+        for value in facet.values:
+            rows = audit_query.narrow(audit_log.entries(auditor), value.term, auditor)[0]
+            assert rows.count() == value.count, value
+
+
+@pytest.mark.parametrize(
+    ("value", "minutes"),
+    [("on:2026-10-25T02:59", 1), ("on:2026-10-25", 25 * 60), ("on:2026-03-29", 23 * 60), ("on:2026-03-29T02:30", 1)],
+)
+def test_spans_are_as_long_as_they_are_where_clocks_are_changed(settings, value, minutes):
+    settings.TIME_ZONE = "Europe/Berlin"
+    with timezone.override("Europe/Berlin"):
+        begins, ends = audit_times.span(value.removeprefix("on:"))
+    assert ends.astimezone(dt.UTC) - begins.astimezone(dt.UTC) == dt.timedelta(minutes=minutes)
+
+
+def test_minutes_are_no_months():
+    begins, _ends = audit_times.span("30min")
+    assert timezone.now() - begins < dt.timedelta(hours=1)
 
 
 def test_today_is_a_day_of_the_panel(db, auditor):

@@ -84,12 +84,31 @@ def test_of_a_change_that_touches_other_systems_it_is_not_told_who_asked_and_why
         ([AuditAction.OPERATION_NOT_NEEDED], {}, "; already so"),
         ([AuditAction.OPERATION_OVERTAKEN], {}, "; overtaken"),
         ([SENT, AuditAction.OPERATION_RETURNED], {}, "; waiting"),
+        (
+            [AuditAction.OPERATION_SUPERSEDED],
+            {"outcome": "superseded"},
+            "; cancelled: Not sent: a newer change asks for the opposite, so both cancel out",
+        ),
+        ([AuditAction.OPERATION_ALTERED], {}, "; found altered, not sent"),
+        ([SENT, AuditAction.OPERATION_DECIDED], {"outcome": "leave"}, "; decided: it is left alone and not sent again"),
     ],
 )
 def test_a_step_that_was_not_confirmed_says_how_it_stands(club, chess, change, auditor, actions, fields, end):
     step(club, chess, change, 7, *actions, **fields)
     wanted = "operator wanted to remove Ada from Chess club (Club app): left the club, ticket 12"
     assert said(chess, auditor) == [wanted + end]
+
+
+def test_every_action_about_a_step_has_an_end_in_words():
+    about_steps = {action for action in AuditAction if action.value.startswith("operation.")}
+    assert set(timelines._ENDS) == about_steps
+
+
+def test_what_the_system_said_of_an_earlier_attempt_is_no_reason_of_the_next(club, chess, change, auditor):
+    step(club, chess, change, 7, SENT)
+    step(club, chess, change, 7, AuditAction.OPERATION_RETURNED, outcome="throttled", personal={"said": "slow down"})
+    step(club, chess, change, 7, SENT)
+    assert said(chess, auditor)[0].endswith("; being sent")
 
 
 @pytest.mark.parametrize(

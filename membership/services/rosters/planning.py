@@ -26,7 +26,7 @@ def draft_roster(roster: Roster, *, actor: "User") -> Change | None:
     """
     need_right(actor, Right.ACT)
     need_visible(roster.group, actor)
-    if roster.is_emptied:
+    if roster.is_emptied or wanted.is_erased_in(roster.pk):
         refuse(Reason.ROSTER_GONE)
     try:
         return drafts.draft(ChangeKind.ROSTER, wanted.wishes(roster), _selection(roster), actor=actor)

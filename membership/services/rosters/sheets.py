@@ -43,7 +43,7 @@ class Look:
 
 def look(file: IO[bytes]) -> Look:
     """How the file is to be read, its headings and first rows. Raises `ChangeRefused` for what is no list."""
-    layout = _layout(file)
+    layout = layout_of(file)
     first = [cells for _line, cells in _some(rows(file, layout, from_the_top=True), SAMPLE_ROWS + 1)]
     # A row that holds an address is no row of headings.
     has_headings = not (first and any("@" in cell for cell in first[0]))
@@ -86,7 +86,8 @@ def _some(source: Iterator[Row], count: int) -> Iterator[Row]:
         yield row
 
 
-def _layout(file: IO[bytes]) -> Layout:
+def layout_of(file: IO[bytes]) -> Layout:
+    """How a file is to be read, with headings on top. Raises `ChangeRefused` for what is no list."""
     file.seek(0)
     beginning = file.read(8)
     if beginning.startswith(_ZIP):

@@ -7,6 +7,7 @@ from django.db.models import Q, QuerySet
 from membership.errors import Reason
 from membership.models import Participant, Roster, RosterMode, RosterRow, RosterState, RowOutcome
 from membership.plans.wishes import Add, Barred, Refusal, Remove, Wish
+from membership.vocab import ERASED
 
 ROWS_AT_ONCE = 5000
 
@@ -14,7 +15,14 @@ ROWS_AT_ONCE = 5000
 def is_whole(roster_id: int) -> bool:
     """Whether all rows of a list that was planned are there: of half of them others would leave."""
     roster = Roster.objects.filter(pk=roster_id, state=RosterState.DONE, is_emptied=False).first()
-    return roster is not None and RosterRow.objects.filter(roster=roster).count() == roster.rows_count
+    if roster is None or is_erased_in(roster.pk):
+        return False
+    return RosterRow.objects.filter(roster=roster).count() == roster.rows_count
+
+
+def is_erased_in(roster_id: int) -> bool:
+    """Whether somebody was erased from its rows: whom these meant, or may have meant, is no longer known."""
+    return RosterRow.objects.filter(roster=roster_id, said_name=ERASED).exists()
 
 
 def certain(roster: Roster) -> QuerySet[RosterRow]:
