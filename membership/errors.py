@@ -207,6 +207,7 @@ class Reason(StrEnum):
     BEING_VERIFIED = "being_verified"
     LOG_NOT_WHOLE = "log_not_whole"
     NO_ANCHOR_SO_OLD = "no_anchor_so_old"
+    LOG_STILL_NEEDED = "log_still_needed"
     ARCHIVE_BROKEN = "archive_broken"
     ARCHIVE_NOT_ERASED = "archive_not_erased"
     LOG_CUT_MEANWHILE = "log_cut_meanwhile"

@@ -194,6 +194,10 @@ REASONS: dict[Reason, Any] = {
     Reason.BEING_VERIFIED: _("The audit log is being verified already; wait until that has ended."),
     Reason.LOG_NOT_WHOLE: _("The audit log does not hold (%(fault)s), so nothing is cut off. Find out why first."),
     Reason.NO_ANCHOR_SO_OLD: _("No signed anchor is older than %(days)s days, so there is nothing to cut off."),
+    Reason.LOG_STILL_NEEDED: _(
+        "Change #%(change)s was asked for before that and is not done: without these entries no more of it would be"
+        " sent. Let it end, cancel it, or keep more days. Nothing was cut off."
+    ),
     Reason.ARCHIVE_BROKEN: _("The archive could not be written and read back (%(why)s). Nothing was cut off."),
     Reason.ARCHIVE_NOT_ERASED: _("An archive of the log could not be written anew (%(why)s). Nothing was erased."),
     Reason.LOG_CUT_MEANWHILE: _("Old entries were cut off the log meanwhile, and nothing was erased. Approve again."),
