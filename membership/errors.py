@@ -214,6 +214,8 @@ class Reason(StrEnum):
     BACKUP_BROKEN = "backup_broken"
     BACKUP_WITHOUT_KEYS = "backup_without_keys"
     BACKUP_OF_ANOTHER_KIND = "backup_of_another_kind"
+    BACKUP_OF_NEWER_VERSION = "backup_of_newer_version"
+    FILE_IN_THE_WAY = "file_in_the_way"
     PASSPHRASE_WRONG = "passphrase_wrong"  # noqa: S105 - a code, not a secret
     KEYS_MISSING = "keys_missing"
     DATABASE_NOT_EMPTY = "database_not_empty"

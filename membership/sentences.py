@@ -204,9 +204,14 @@ REASONS: dict[Reason, Any] = {
     Reason.BACKUP_BROKEN: _("%(file)s is no backup that can be used: %(why)s."),
     Reason.BACKUP_WITHOUT_KEYS: _("%(file)s does not hold the keys; they are where .env was kept."),
     Reason.BACKUP_OF_ANOTHER_KIND: _("The backup is of %(kind)s, and DATABASE_URL names another kind of database."),
+    Reason.BACKUP_OF_NEWER_VERSION: _(
+        "The backup is of a newer version (%(version)s): this one does not know %(migration)s. Install that one first."
+    ),
+    Reason.FILE_IN_THE_WAY: _("%(file)s is there already and is no backup: nothing was written."),
     Reason.PASSPHRASE_WRONG: _("The passphrase does not open the keys of this backup."),
     Reason.KEYS_MISSING: _(
-        "These keys of the backup are not set here: %(keys)s. Put them into .env first, beside the newer ones."
+        "These keys of the backup are not set here: %(keys)s. Put them into .env first, beside the newer ones. Where"
+        " they are lost for good, say --keys-lost: docs/operations.md says what that costs."
     ),
     Reason.DATABASE_NOT_EMPTY: _("There is a database already. Say --replace to put it aside."),
     Reason.WORKER_RUNS: _("Musterbook is running. Stop it, wait half a minute, and try again."),
