@@ -17,7 +17,7 @@ from membership import conf
 from membership.audit import anchoring, anchors, asked, cutting, record, verify
 from membership.errors import BadValue, ChangeRefused, Reason
 from membership.models import AuditAnchor, AuditCut, AuditEntry, AuditSpan, Change, Person
-from membership.services import anchor_sinks
+from membership.services import anchor_sinks, audit_checks
 from membership.services.audit_retention import cut_log
 from membership.vocab import AuditAction, ChangeState
 from tests.audit.test_cutting import CHAIN, LONG_AGO, log, seqs  # noqa: F401 - fixtures
@@ -281,3 +281,36 @@ def test_what_was_cut_off_is_not_left_in_the_pages_of_sqlite(fresh_db, write, an
     with connection.cursor() as cursor:
         cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     assert b"Zacharias" not in Path(str(connection.settings_dict["NAME"])).read_bytes()
+
+
+# verifying meanwhile, and afterwards
+
+
+def test_a_cut_in_the_middle_of_a_verification_is_no_fault(log):  # noqa: F811
+    told = []
+
+    def cut_meanwhile(count):
+        told.append(count)
+        if len(told) == 1:
+            cut_log(days=365)
+
+    report = verify.verify(progress=cut_meanwhile)
+    assert report.is_whole, report.faults
+    assert {chain.chain: chain.begins_after for chain in report.chains} == {CHAIN: 3, "panel": 1}
+
+
+def test_a_fault_is_a_fault_also_while_something_is_cut_off(log, unguarded):  # noqa: F811
+    unguarded("UPDATE membership_auditentry SET outcome = 'x' WHERE id = %s", log[1][1].pk)
+    told = []
+
+    def cut_meanwhile(count):
+        told.append(count)
+        if len(told) == 1:
+            cutting.cut_at(anchoring.content(AuditAnchor.objects.get(n=1)))
+
+    assert "outcome" in str(verify.verify(progress=cut_meanwhile).faults[0])
+
+
+def test_what_an_erasure_left_beside_the_archives_keeps_nobody_from_verifying(log):  # noqa: F811
+    (conf.archive_dir() / "connection-7-1-3.jsonl.new").mkdir(parents=True)
+    assert audit_checks.verify_log().is_whole
