@@ -194,15 +194,24 @@ REASONS: dict[Reason, Any] = {
     Reason.BEING_VERIFIED: _("The audit log is being verified already; wait until that has ended."),
     Reason.LOG_NOT_WHOLE: _("The audit log does not hold (%(fault)s), so nothing is cut off. Find out why first."),
     Reason.NO_ANCHOR_SO_OLD: _("No signed anchor is older than %(days)s days, so there is nothing to cut off."),
+    Reason.LOG_STILL_NEEDED: _(
+        "Change #%(change)s was asked for before that and is not done: without these entries no more of it would be"
+        " sent. Let it end, cancel it, or keep more days. Nothing was cut off."
+    ),
     Reason.ARCHIVE_BROKEN: _("The archive could not be written and read back (%(why)s). Nothing was cut off."),
     Reason.ARCHIVE_NOT_ERASED: _("An archive of the log could not be written anew (%(why)s). Nothing was erased."),
     Reason.LOG_CUT_MEANWHILE: _("Old entries were cut off the log meanwhile, and nothing was erased. Approve again."),
     Reason.BACKUP_BROKEN: _("%(file)s is no backup that can be used: %(why)s."),
     Reason.BACKUP_WITHOUT_KEYS: _("%(file)s does not hold the keys; they are where .env was kept."),
     Reason.BACKUP_OF_ANOTHER_KIND: _("The backup is of %(kind)s, and DATABASE_URL names another kind of database."),
+    Reason.BACKUP_OF_NEWER_VERSION: _(
+        "The backup is of a newer version (%(version)s): this one does not know %(migration)s. Install that one first."
+    ),
+    Reason.FILE_IN_THE_WAY: _("%(file)s is there already and is no backup: nothing was written."),
     Reason.PASSPHRASE_WRONG: _("The passphrase does not open the keys of this backup."),
     Reason.KEYS_MISSING: _(
-        "These keys of the backup are not set here: %(keys)s. Put them into .env first, beside the newer ones."
+        "These keys of the backup are not set here: %(keys)s. Put them into .env first, beside the newer ones. Where"
+        " they are lost for good, say --keys-lost: docs/operations.md says what that costs."
     ),
     Reason.DATABASE_NOT_EMPTY: _("There is a database already. Say --replace to put it aside."),
     Reason.WORKER_RUNS: _("Musterbook is running. Stop it, wait half a minute, and try again."),

@@ -79,8 +79,10 @@ def _day(request: Request, name: str, otherwise: dt.date | None) -> tuple[dt.dat
 
 def _of_group(row: Group, day: dt.date, other: dt.date | None, request: Request) -> dict[str, Any]:
     then = time_machine.group_then(row, day)
-    differs = time_machine.group_difference(row, day, other) if other is not None and then.is_known else None
-    return {"then": then, "shown": _paged(then.there, request), "differs": differs, "is_known": then.is_known}
+    both_known = other is not None and then.is_known and time_machine.is_known(row, other)
+    differs = time_machine.group_difference(row, day, other) if other is not None and both_known else None
+    shown = _paged(then.there, request)
+    return {"then": then, "shown": shown, "differs": differs, "is_known": then.is_known, "both_known": both_known}
 
 
 def _of_person(row: Person, day: dt.date, other: dt.date | None, request: Request) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +43,35 @@ class Rewritten:
 
 def name_of(chain: str, first: int, last: int) -> str:
     """The file that the entries `first` to `last` of a chain are put into."""
-    return f"{re.sub('[^a-z0-9]+', '-', chain)}-{first}-{last}.jsonl"
+    return f"{_slug(chain)}-{first}-{last}.jsonl"
+
+
+def _slug(chain: str) -> str:
+    return re.sub("[^a-z0-9]+", "-", chain)
 
 
 def missing() -> list[str]:
-    """Archives that the log knows, and that are not in the folder: somebody took them elsewhere, or deleted them."""
-    return sorted(name for name in _known() if not (conf.archive_dir() / name).is_file())
+    """Archives that are not in the folder: somebody took them elsewhere, or deleted them.
+
+    The log knows those of the cuts whose entries it still has. Of older ones it knows how far they reached: numbers
+    that no archive holds are named as one.
+    """
+    there = {path.name for path in conf.archive_dir().glob("*.jsonl")}
+    known = set(_known())
+    gaps = {
+        name_of(chain, first, last) for chain, seq in cut_so_far() for first, last in _gaps(chain, seq, there | known)
+    }
+    return sorted(gaps | (known - there))
+
+
+def _gaps(chain: str, cut: int, names: Iterable[str]) -> Iterator[tuple[int, int]]:
+    pattern = re.compile(re.escape(_slug(chain)) + r"-(\d+)-(\d+)\.jsonl")
+    held = sorted((int(found[1]), int(found[2])) for name in names if (found := pattern.fullmatch(name)))
+    next_one = 1
+    for first, last in [*held, (cut + 1, cut)]:
+        if next_one < first:
+            yield next_one, min(first - 1, cut)
+        next_one = max(next_one, last + 1)
 
 
 def _known() -> Iterator[str]:
@@ -55,6 +79,14 @@ def _known() -> Iterator[str]:
     for sealed in cuts.values_list("sealed", flat=True):
         for chain, (first, last, _digest) in json.loads(sealed)["data"].get("archives", {}).items():
             yield name_of(chain, first, last)
+
+
+def hold_the_same(one: Path, other: Path) -> bool:
+    """Whether the same entries are in both, whatever of their personal parts. False where `one` is no archive."""
+    try:
+        return all(a == b for a, b in zip_longest(_sealed(one), _sealed(other)))
+    except (ValueError, AttributeError):
+        return False
 
 
 def cut_so_far() -> State:
@@ -152,6 +184,10 @@ def _erased_digests(name: str) -> set[str]:
 def _lines(path: Path) -> Iterator[str]:
     with path.open(encoding="utf-8", newline="\n") as file:
         yield from file
+
+
+def _sealed(path: Path) -> Iterator[str]:
+    return (line["sealed"] for line in map(json.loads, _lines(path)) if "sealed" in line)
 
 
 def _places(path: Path, concerns: Concerns) -> Iterator[int]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.db.models import OuterRef, Subquery
 from django.utils.translation import gettext as _
 
 from membership.audit import chain as chains
@@ -47,6 +48,12 @@ def believed(keys: Mapping[str, bytes]) -> Believed:
     return found
 
 
+def so_far() -> list[tuple[Any, ...]]:
+    """Changes when something is cut off, and with each piece of it that is deleted."""
+    first = AuditEntry.objects.filter(chain=OuterRef("chain")).order_by("seq").values("seq")[:1]
+    return list(AuditCut.objects.annotate(first=Subquery(first)).order_by("pk").values_list("pk", "seq", "first"))
+
+
 def as_data(cuts: Mapping[str, Cut]) -> dict[str, list[Any]]:
     """As the entry has them."""
     return {chain: [cut.seq, cut.mac] for chain, cut in cuts.items()}
@@ -66,4 +73,4 @@ def _sealed(keys: Mapping[str, bytes]) -> dict[str, Cut]:
     return {}
 
 
-__all__ = ["Believed", "Cut", "as_data", "believed"]
+__all__ = ["Believed", "Cut", "as_data", "believed", "so_far"]

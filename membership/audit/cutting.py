@@ -6,26 +6,30 @@ goes on with it.
 """
 
 import base64
+import fcntl
 import hashlib
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from django.conf import settings
 from django.db import connections, router, transaction
-from django.db.models import Min
+from django.db.models import Max, Min
 from django.utils import timezone
 
 from membership import conf
-from membership.audit import anchors, archives, cuts, handing_over, record
+from membership.audit import anchors, archives, cuts, erase, handing_over, record
 from membership.audit.triggers import ENTRIES, PERSONAL
-from membership.models import AuditCut, AuditEntry
+from membership.models import AuditCut, AuditEntry, AuditSpan
 from membership.vocab import AuditAction, Chain
 
 AT_ONCE = 500
+GAP_S = 0.005  # SQLite has one writer: without a gap a page never gets its turn
 NOBODY = -1
 """Id of a row that never exists: what refers to it cannot be committed."""
 
@@ -51,10 +55,17 @@ class Archive:
 
 
 def fits(anchor: anchors.Anchor) -> bool:
-    """Whether the log has the entries that the anchor names: after an older copy was put back it may not."""
+    """Whether the log has the entries that the anchor names, as the last ones under some anchor.
+
+    After an older copy was put back it may not. Where a cut went through the middle of what one anchor covers, nothing
+    could be shown of the rest.
+    """
     return all(
-        AuditEntry.objects.filter(chain=chain, seq=seq, mac=mac).exists()
-        or AuditCut.objects.filter(chain=chain, seq__gte=seq).exists()
+        AuditCut.objects.filter(chain=chain, seq__gte=seq).exists()
+        or (
+            AuditEntry.objects.filter(chain=chain, seq=seq, mac=mac).exists()
+            and AuditSpan.objects.filter(chain=chain, last=seq).exists()
+        )
         for chain, (seq, mac) in anchor.heads.items()
     )
 
@@ -67,15 +78,16 @@ def cut_at(anchor: anchors.Anchor, *, chains: Sequence[str] = ()) -> list[Archiv
     """
     finish()
     archives.finish()
-    erased_before = _erased()
-    written = [
-        _archive(chain, first, seq, mac)
-        for chain, (seq, mac) in sorted(anchor.heads.items())
-        if (not chains or chain in chains) and (first := _first(chain)) is not None and first <= seq
-    ]
-    if written:
-        _record(written, anchor.n, erased_before)
-        finish()
+    decided_before = _decided()
+    with ExitStack() as held:
+        written = [
+            _archive(held, chain, first, seq, mac)
+            for chain, (seq, mac) in sorted(anchor.heads.items())
+            if (not chains or chain in chains) and (first := _first(chain)) is not None and first <= seq
+        ]
+        if written:
+            _record(written, anchor.n, decided_before)
+    finish()
     return written
 
 
@@ -83,7 +95,7 @@ def finish() -> None:
     """Delete what is recorded as cut off and still there."""
     for row in AuditCut.objects.order_by("chain"):
         while _delete_some(row):
-            pass
+            time.sleep(GAP_S)
 
 
 def _first(chain: str) -> int | None:
@@ -91,25 +103,45 @@ def _first(chain: str) -> int | None:
     return first
 
 
-def _archive(chain: str, first: int, last: int, mac: str) -> Archive:
+def _archive(held: ExitStack, chain: str, first: int, last: int, mac: str) -> Archive:
+    """Write the archive beside its place, and read it back. It is nobody else's while it is `held`, and gone after."""
     folder = conf.archive_dir()
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / archives.name_of(chain, first, last)
-    unfinished = path.with_suffix(".jsonl.part")
+    unfinished = _unfinished(path)
     entries = AuditEntry.objects.filter(chain=chain, seq__lte=last).order_by("seq")
     lines = handing_over.lines(entries.iterator(chunk_size=AT_ONCE), query=f"archive of {chain}", rows=last - first + 1)
     digest = hashlib.sha256()
-    handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        for line in lines:
-            data = f"{line.text}\n".encode()
-            digest.update(data)
-            file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+    file = held.enter_context(os.fdopen(_alone(unfinished), "wb"))
+    held.callback(unfinished.unlink, missing_ok=True)
+    for line in lines:
+        data = f"{line.text}\n".encode()
+        digest.update(data)
+        file.write(data)
+    file.flush()
+    os.fsync(file.fileno())
     _read_back(unfinished, f"{chain}: {first} to {last}")
-    unfinished.replace(path)
+    if path.exists() and not archives.hold_the_same(path, unfinished):
+        raise ArchiveBroken(f"{path} is there already, and holds other entries: put it elsewhere")
     return Archive(chain, first, last, mac, path, digest.hexdigest())
+
+
+def _unfinished(path: Path) -> Path:
+    return path.with_suffix(".jsonl.part")
+
+
+def _alone(path: Path) -> int:
+    """The file, empty and open. Raises `ArchiveBroken` while another cut writes it: of two one would spoil it."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not os.path.samestat(os.fstat(handle), path.stat()):  # the other one was just ready with it
+            raise FileNotFoundError
+        os.ftruncate(handle, 0)
+    except (BlockingIOError, FileNotFoundError) as error:
+        os.close(handle)
+        raise ArchiveBroken("another cut is under way") from error
+    return handle
 
 
 def _read_back(path: Path, expected: str) -> None:
@@ -122,22 +154,23 @@ def _read_back(path: Path, expected: str) -> None:
         raise ArchiveBroken((done.stderr or done.stdout).strip()[:500])
 
 
-def _erased() -> int:
-    return AuditEntry.objects.filter(chain=Chain.PANEL, action=AuditAction.PERSON_ERASED).count()
+def _decided(before: int | None = None) -> int | None:
+    """The newest entry, before that one, of an erasure or a cut: what was archived before it may be out of date."""
+    rows = AuditEntry.objects.filter(chain=Chain.PANEL, action__in=(AuditAction.PERSON_ERASED, AuditAction.LOG_CUT))
+    newest: int | None = (rows.filter(pk__lt=before) if before else rows).aggregate(newest=Max("pk"))["newest"]
+    return newest
 
 
-def _record(written: Sequence[Archive], anchor_n: int, erased_before: int) -> None:
-    """From here on the entries count as cut off.
+def _record(written: Sequence[Archive], anchor_n: int, decided_before: int | None) -> None:
+    """From here on the entries count as cut off, and their archives are in their places.
 
-    Raises `ArchiveBroken` where somebody was erased since the archives were begun: they may hold that person.
+    Raises `ArchiveBroken` where somebody was erased since the archives were begun, whom they may hold, or something
+    was cut off, which they may lack.
     """
     now = timezone.now()
     with transaction.atomic():
-        for archive in written:
-            AuditCut.objects.update_or_create(
-                chain=archive.chain, defaults={"seq": archive.last, "mac": archive.mac, "at": now}
-            )
-        known: Mapping[str, cuts.Cut] = {row.chain: cuts.Cut(row.seq, row.mac) for row in AuditCut.objects.all()}
+        known = {row.chain: cuts.Cut(row.seq, row.mac) for row in AuditCut.objects.all()}
+        known |= {archive.chain: cuts.Cut(archive.last, archive.mac) for archive in written}
         entry = record.Entry(
             AuditAction.LOG_CUT,
             data={
@@ -147,12 +180,26 @@ def _record(written: Sequence[Archive], anchor_n: int, erased_before: int) -> No
                 "archives": {each.chain: [each.first, each.last, each.sha256] for each in written},
             },
         )
-        record.write(Chain.PANEL, [entry])
+        made = record.write(Chain.PANEL, [entry])[0]
         # After the entry, which waits for whoever is about to write another: none can come in between any more.
-        if _erased() != erased_before:
-            for archive in written:
-                archive.path.unlink()
-            raise ArchiveBroken("a person was erased meanwhile: cut again")
+        if _decided(before=made.pk) != decided_before:
+            raise ArchiveBroken("a person was erased, or something cut off, meanwhile: cut again")
+        for archive in written:
+            AuditCut.objects.update_or_create(
+                chain=archive.chain, defaults={"seq": archive.last, "mac": archive.mac, "at": now}
+            )
+        for archive in written:
+            _unfinished(archive.path).replace(archive.path)
+        _to_disk(conf.archive_dir())
+
+
+def _to_disk(folder: Path) -> None:
+    """The names of its files, too: the entries go only when the archives outlast a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _delete_some(row: AuditCut) -> int:
@@ -162,6 +209,7 @@ def _delete_some(row: AuditCut) -> int:
         return 0
     last = min(row.seq, first + AT_ONCE - 1)
     using = router.db_for_write(AuditEntry)
+    erase.overwrite(using)  # whoever is erased later is looked for in the log and its archives, not in empty pages
     with transaction.atomic(using=using), connections[using].cursor() as cursor:
         AuditCut.objects.filter(pk=row.pk).update(cutting_id=NOBODY)
         within = "chain = %s AND seq <= %s"

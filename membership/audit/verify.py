@@ -71,11 +71,19 @@ class Report:
 def verify(
     *, progress: Callable[[int], None] | None = None, since: int | None = None, processes: int | None = None
 ) -> Report:
-    """Check every entry of every chain, and every anchor. The log may grow meanwhile.
+    """Check every entry of every chain, and every anchor. The log may grow meanwhile, and be cut off.
 
     `since`: only what came after that anchor, and that the entries which it names are those that are there.
     `processes`: how many check at once; without, as many as there are processors where it pays.
     """
+    while True:
+        before = cuts.so_far()
+        report = _verify(progress, since, processes)
+        if report.is_whole or cuts.so_far() == before:  # else what is missing may have been cut off under our eyes
+            return report
+
+
+def _verify(progress: Callable[[int], None] | None, since: int | None, processes: int | None) -> Report:
     report = Report()
     with closing(witness.listen(since=since)) as heard:
         lost = _walk(report, heard, progress, processes)

@@ -26,7 +26,9 @@ def hold_folder(var: Path) -> IO[str]:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         file.seek(0)
-        raise CommandError(f"Musterbook is already running in this folder (process {file.read() or '?'}).") from error
+        process = file.read() or "?"
+        file.close()
+        raise CommandError(f"Musterbook is already running in this folder (process {process}).") from error
     file.truncate(0)
     file.write(str(os.getpid()))
     file.flush()

@@ -21,9 +21,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from django.conf import settings
 
+from membership import conf
 from membership.errors import BadValue, Reason
 
 MANIFEST, DATABASE, ANCHORS, KEYS = "manifest.json", "database", "anchors.jsonl", "keys.json"
@@ -44,18 +46,31 @@ class Manifest:
 def write(path: Path, members: Mapping[str, Path], *, version: str, at: str, vendor: str) -> Manifest:
     """Put the members into one file, whole or not at all, for its owner alone."""
     made = Manifest(version, at, vendor, fingerprints(), {name: _sha256(member) for name, member in members.items()})
-    unfinished = path.with_name(f"{path.name}.part")
-    handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        with TemporaryDirectory() as folder, tarfile.open(fileobj=file, mode="w:gz", compresslevel=3) as tar:
-            manifest = Path(folder) / MANIFEST
-            manifest.write_text(json.dumps({name: getattr(made, name) for name in Manifest.__slots__}, indent=2))
-            for name, member in {MANIFEST: manifest, **members}.items():
-                tar.add(member, arcname=name, recursive=False)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
+    with TemporaryDirectory(dir=path.absolute().parent) as folder:
+        unfinished, manifest = Path(folder) / "backup", Path(folder) / MANIFEST
+        manifest.write_text(json.dumps({name: getattr(made, name) for name in Manifest.__slots__}, indent=2))
+        handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            with tarfile.open(fileobj=file, mode="w:gz", compresslevel=3) as tar:
+                for name, member in {MANIFEST: manifest, **members}.items():
+                    tar.add(member, arcname=name, recursive=False)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
     return made
+
+
+def need_free(path: Path) -> None:
+    """Raises `BadValue` where something else than an older backup would be overwritten: the database, for instance."""
+    if not path.exists():
+        return
+    try:
+        with tarfile.open(path, "r:gz") as tar:
+            first = tar.next()
+    except (OSError, tarfile.TarError, zlib.error, EOFError):
+        first = None
+    if first is None or first.name != MANIFEST:
+        raise BadValue(Reason.FILE_IN_THE_WAY, file=str(path))
 
 
 @contextmanager
@@ -87,8 +102,16 @@ def _broken(path: Path, why: str) -> BadValue:
 
 
 def fingerprints() -> dict[str, list[str]]:
-    """The keys that are set, by id and the beginning of their SHA-256."""
-    return {name: [_fingerprint(each) for each in value.split(",")] for name, value in keys().items()}
+    """The keys that are set, by id and the beginning of their SHA-256; of those of anchors, which verify with it, of
+    the public half."""
+    named = {name: value.split(",") for name, value in keys().items()}
+    if public := conf.anchor_public_keys():
+        named["ANCHOR_KEYS"] = [f"{key_id}:{_text(key)}" for key_id, key in public.items()]
+    return {name: [_fingerprint(each) for each in pairs] for name, pairs in named.items()}
+
+
+def _text(key: Ed25519PublicKey) -> str:
+    return base64.urlsafe_b64encode(key.public_bytes_raw()).decode()
 
 
 def keys() -> dict[str, str]:
@@ -108,6 +131,10 @@ def _fingerprint(key: str) -> str:
 def missing_keys(manifest: Manifest) -> list[str]:
     """Keys of the backup that are not set here, by setting and id."""
     here = fingerprints()
+    # Backups were made that have the private half's.
+    here["ANCHOR_KEYS"] = here.get("ANCHOR_KEYS", []) + [
+        _fingerprint(":".join(p)) for p in settings.ANCHOR_KEYS.items()
+    ]
     return [
         f"{name} {key}" for name, wanted in manifest.keys.items() for key in wanted if key not in here.get(name, ())
     ]

@@ -8,7 +8,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from django.core.management import call_command
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
+from django.db.migrations.loader import MigrationLoader
 from django.utils import timezone
 
 from membership import __version__, conf
@@ -19,6 +20,8 @@ from membership.models import AuditAnchor
 from membership.services import anchor_sinks, audit_checks, backup_file, database_copies, health
 from membership.services.backup_file import ANCHORS, DATABASE, KEYS, Manifest
 from membership.vocab import AuditAction, Chain
+
+_APP = AuditAnchor._meta.app_label
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,12 @@ class Restored:
 
 
 def back_up(path: Path, *, passphrase: str = "") -> Manifest:
-    """Write database and anchors into one file, while everything runs; with a passphrase the keys, too, encrypted."""
+    """Write database and anchors into one file, while everything runs; with a passphrase the keys, too, encrypted.
+
+    An older backup of that name is replaced when the new one is whole. Raises `BadValue` for any other file, OSError
+    where it cannot be written.
+    """
+    backup_file.need_free(path)
     with TemporaryDirectory(dir=path.absolute().parent) as inside:
         folder = Path(inside)
         members = {ANCHORS: folder / ANCHORS, DATABASE: folder / DATABASE}
@@ -57,25 +65,29 @@ def take_keys_out(path: Path, target: Path, *, passphrase: str) -> None:
         file.writelines(f"{name}={value}\n" for name, value in found.items())
 
 
-def restore(path: Path, *, replace: bool = False) -> Restored:
+def restore(path: Path, *, replace: bool = False, keys_lost: bool = False) -> Restored:
     """Put a backup in the place of the database, bring it to this version, and verify its log.
 
-    Raises `ChangeRefused`, and nothing is changed then: where the keys of the backup are not set here, it is of another
-    kind of database, something is there and `replace` is not said, or a worker runs.
+    Raises `ChangeRefused`, and nothing is changed then: where keys of the backup are not set here and are not said to
+    be lost, it is of another kind of database or of a newer version, something is there and `replace` is not said, or
+    a worker runs. Whatever else fails before it is recorded, all is as it was.
     """
     with backup_file.opened(path, path.absolute().parent) as (manifest, members):
-        _need_fitting(manifest)
+        missing = _need_fitting(manifest, members[DATABASE], keys_lost)
         is_new = database_copies.is_empty()
         if not is_new:
             _need_quiet(replace)
         aside = database_copies.put_in(members[DATABASE])
-        call_command("migrate", interactive=False, verbosity=0)
-        if not conf.anchor_file().exists():
-            conf.anchor_file().parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(members[ANCHORS], conf.anchor_file())
-            conf.anchor_file().chmod(0o600)
-    lost = _anchors_ahead()
-    _record(manifest, lost)
+        try:
+            call_command("migrate", interactive=False, verbosity=0)
+            lost = _anchors_ahead()
+            _record(manifest, lost, missing)
+            _put_anchors(members[ANCHORS])
+        except BaseException:
+            database_copies.put_back(aside)
+            raise
+    if is_new:
+        aside.unlink(missing_ok=True)
     if lost:
         with contextlib.suppress(anchors.BadAnchor):  # of another installation, or without the key: verifying says it
             anchoring.give_up(lost)
@@ -84,33 +96,59 @@ def restore(path: Path, *, replace: bool = False) -> Restored:
     return Restored(manifest, None if is_new else aside, len(lost), report)
 
 
-def _need_fitting(manifest: Manifest) -> None:
+def _need_fitting(manifest: Manifest, database: Path, keys_lost: bool) -> list[str]:
+    """The keys that are not set here."""
     if manifest.vendor != connection.vendor:
         raise ChangeRefused(Reason.BACKUP_OF_ANOTHER_KIND, kind=manifest.vendor)
     missing = backup_file.missing_keys(manifest)
-    if missing:
+    if missing and not keys_lost:
         raise ChangeRefused(Reason.KEYS_MISSING, keys=", ".join(missing))
+    known = {name for app, name in MigrationLoader(None).disk_migrations if app == _APP}
+    unknown = sorted(database_copies.migrations_in(database, _APP) - known)
+    if unknown:
+        raise ChangeRefused(Reason.BACKUP_OF_NEWER_VERSION, version=manifest.version, migration=unknown[0])
+    return missing
 
 
 def _need_quiet(replace: bool) -> None:
     if not replace:
         raise ChangeRefused(Reason.DATABASE_NOT_EMPTY)
-    if health.readiness().checks["worker"] == "ok":
+    try:
+        runs = not health.is_worker_silent()
+    except DatabaseError:  # damaged, or of another version: no worker works with it
+        runs = False
+    if runs:
         raise ChangeRefused(Reason.WORKER_RUNS)
+
+
+def _put_anchors(kept: Path) -> None:
+    """The file of anchors is only made where there is none: one that is there may know of more."""
+    file = conf.anchor_file()
+    if file.exists():
+        return
+    file.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = file.with_name(f"{file.name}.new")
+    try:
+        shutil.copyfile(kept, unfinished)
+        unfinished.chmod(0o600)
+        unfinished.replace(file)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def _anchors_ahead() -> list[anchors.Signed]:
     """Anchors of the file that the database does not have: of what came after the backup."""
     last = AuditAnchor.objects.order_by("-n").values_list("n", flat=True).first() or 0
     found = []
-    for line in anchor_file.lines(conf.anchor_file()):
-        signed = anchors.parse(line)
-        if anchors.content(signed).n > last:
-            found.append(signed)
+    with contextlib.suppress(anchors.BadAnchor):  # a line that was altered: verifying names it
+        for line in anchor_file.lines(conf.anchor_file()):
+            signed = anchors.parse(line)
+            if anchors.content(signed).n > last:
+                found.append(signed)
     return found
 
 
-def _record(manifest: Manifest, lost: list[anchors.Signed]) -> None:
+def _record(manifest: Manifest, lost: list[anchors.Signed], missing: list[str]) -> None:
     numbers = [anchors.content(each).n for each in lost]
     entry = record.Entry(
         AuditAction.DATABASE_RESTORED,
@@ -118,6 +156,7 @@ def _record(manifest: Manifest, lost: list[anchors.Signed]) -> None:
             "made_at": manifest.at,
             "sha256": manifest.sha256[DATABASE],
             "anchors_given_up": [numbers[0], numbers[-1]] if numbers else None,
+            **({"keys_lost": missing} if missing else {}),
         },
     )
     with transaction.atomic():

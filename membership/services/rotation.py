@@ -78,10 +78,12 @@ def _rotate(model: type[models.Model], column: str, pk: int, stored: str, keys: 
     if not _opens(keys, stored):
         return "unreadable"
     fresh = models.Value(keys.rotate(stored.encode()).decode(), output_field=models.TextField())
-    rows = model._default_manager.annotate(stored=Cast(column, models.TextField()))
-    # Whoever wrote meanwhile used the first key already.
-    rows.filter(pk=pk, stored=stored).update(**{column: fresh})
-    return "rotated"
+    row = model._default_manager.annotate(stored=Cast(column, models.TextField())).filter(pk=pk)
+    if row.filter(stored=stored).update(**{column: fresh}):
+        return "rotated"
+    # Somebody wrote meanwhile, maybe a worker that does not have the new key yet.
+    written = row.values_list("stored", flat=True).first()
+    return _rotate(model, column, pk, written, keys, newest) if written else "unchanged"
 
 
 def _opens(keys: Fernet | MultiFernet, stored: str) -> bool:

@@ -5,11 +5,13 @@ it. What was so before Musterbook first looked at a group is not known, and is n
 """
 
 import datetime as dt
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Min, Q, QuerySet
+from django.db.models import Max, Min, Q, QuerySet
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
@@ -63,12 +65,24 @@ def _there(at: dt.datetime) -> Q:
     return Q(since__lt=at) & (Q(until=None) | Q(until__gte=at))
 
 
+def _there_on(day: dt.date) -> Q:
+    """Today is what is open: a stretch that a wrong clock began or ended in the future says nothing else."""
+    return Q(until=None) if day >= timezone.localdate() else _there(end_of(day))
+
+
 def _left_on(day: dt.date) -> Q:
     """There on that day, and gone before its end."""
     return Q(until__gte=_began(day), until__lt=end_of(day))
 
 
 # a group
+
+
+def is_known(group: Group, day: dt.date) -> bool:
+    """Whether it is known who was in it at the end of that day."""
+    at = end_of(day)
+    since = known_since(group, at)
+    return since is not None and since < at
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +101,46 @@ class GroupThen:
         return self.known_since is not None and self.known_since < self.at
 
 
-def known_since(group: Group) -> dt.datetime | None:
-    """The first that is known of who is in a group. A group that was empty until now: its last reading."""
-    first: dt.datetime | None = Presence.objects.filter(participant__group=group).aggregate(at=Min("since"))["at"]
-    return first or group.read_at
+def known_since(group: Group, at: dt.datetime) -> dt.datetime | None:
+    """From when on it is known who is in a group; None: never. When that is not before `at`, it was not known then.
+
+    What is told at a first look, or by the readings until the first complete one, may have been so for long: it is
+    known since the last of these. A group that was gone and came back is looked at for the first time once more. A
+    group that was empty until now: its last reading.
+    """
+    return _known_since([group], at)[group.pk]
+
+
+def _known_since(groups: Collection[Group], at: dt.datetime) -> dict[int, dt.datetime | None]:
+    looks: dict[int, list[dt.datetime]] = defaultdict(list)
+    stretches = Presence.objects.filter(participant__group__in=[group.pk for group in groups]).order_by()
+    first = stretches.filter(began_by=PresenceCause.UNKNOWN)
+    for group_id, since in first.values_list("participant__group_id", "since").distinct():
+        looks[group_id].append(since)
+    others = stretches.filter(participant__group__in=[group.pk for group in groups if group.pk not in looks])
+    begun = dict(others.values_list("participant__group_id").annotate(at=Min("since")))
+    return {
+        group.pk: _known_after(group, sorted(looks[group.pk]), at)
+        if group.pk in looks
+        else begun.get(group.pk, group.read_at)
+        for group in groups
+    }
+
+
+def _known_after(group: Group, looks: Sequence[dt.datetime], at: dt.datetime) -> dt.datetime:
+    """`looks`: when people were found of whom nobody knows since when they are there."""
+    stretches = Presence.objects.filter(participant__group=group)
+    known = looks[-1]
+    for before, after in reversed(list(pairwise(looks))):
+        began = Q(began_by=PresenceCause.READING, since__gt=before, since__lt=after)
+        ended = Q(ended_by=PresenceCause.READING, until__gt=before, until__lt=after)
+        if not stretches.filter(began | ended).exists():
+            continue  # nothing was complete in between: both belong to the first look
+        gone = stretches.filter(until__lt=after).aggregate(at=Max("until"))["at"]
+        if gone is None or gone < at:
+            return known
+        known = before
+    return known
 
 
 def group_then(group: Group, day: dt.date) -> GroupThen:
@@ -98,7 +148,8 @@ def group_then(group: Group, day: dt.date) -> GroupThen:
     rows = Presence.objects.filter(participant__group=group).select_related("participant__account__person")
     rows = rows.defer(*_HEAVY[:3]).order_by("participant__label", "pk")
     at = end_of(day)
-    return GroupThen(day, at, known_since(group), rows.filter(_there(at)), list(rows.filter(_left_on(day))[:SHOWN]))
+    left = list(rows.filter(_left_on(day))[:SHOWN])
+    return GroupThen(day, at, known_since(group, at), rows.filter(_there_on(day)), left)
 
 
 # a person
@@ -118,9 +169,17 @@ def person_then(person: Person, day: dt.date, user: "User") -> PersonThen:
     """Where the accounts that are linked to `person` today were at the end of `day`, as far as the user may see."""
     rows = _of_person(person, user)
     at = end_of(day)
-    unknown = rows.filter(since__gte=at, began_by=PresenceCause.UNKNOWN)
-    groups = {row.participant.group_id: row.participant.group for row in unknown[:SHOWN]}
-    return PersonThen(day, at, rows.filter(_there(at)), list(rows.filter(_left_on(day))[:SHOWN]), list(groups.values()))
+    there, left = rows.filter(_there_on(day)), list(rows.filter(_left_on(day))[:SHOWN])
+    later = {row.participant.group_id: row.participant.group for row in rows.filter(since__gte=at)[:SHOWN]}
+    return PersonThen(day, at, there, left, _not_known(later.values(), at, but=there))
+
+
+def _not_known(groups: Iterable[Group], at: dt.datetime, *, but: "QuerySet[Presence]") -> list[Group]:
+    """Those of the groups of which it is not known who was in them at that moment. `but`: places that are known."""
+    known = set(but.order_by().values_list("participant__group_id", flat=True))
+    asked = [group for group in groups if group.pk not in known]
+    since = _known_since(asked, at) if asked else {}
+    return [group for group in asked if (first := since[group.pk]) is None or first >= at]
 
 
 def _of_person(person: Person, user: "User") -> "QuerySet[Presence]":
@@ -135,7 +194,10 @@ def _of_person(person: Person, user: "User") -> "QuerySet[Presence]":
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Who, or where, is new on the later day, and no more. `more`: beyond what is listed."""
+    """Who, or where, is new on the later day, and no more. `more`: beyond what is listed.
+
+    `unknown`: groups of which it is not known for one of the two days; they neither came nor went.
+    """
 
     earlier: dt.date
     later: dt.date
@@ -143,15 +205,29 @@ class Difference:
     went: list[Presence]
     stayed: int
     more: int
+    unknown: list[Group] = field(default_factory=list)
 
 
 def group_difference(group: Group, one: dt.date, other: dt.date) -> Difference:
+    """Both days have to be known."""
     rows = Presence.objects.filter(participant__group=group).select_related("participant__account__person")
     return _difference(rows.defer(*_HEAVY[:3]), one, other, _whose)
 
 
 def person_difference(person: Person, one: dt.date, other: dt.date, user: "User") -> Difference:
-    return _difference(_of_person(person, user), one, other, lambda row: row.participant.group_id)
+    rows = _of_person(person, user)
+    found = _difference(rows, one, other, lambda row: row.participant.group_id)
+    unknown = [
+        *_not_known(_groups_of(found.came), end_of(found.earlier), but=rows.none()),
+        *_not_known(_groups_of(found.went), end_of(found.later), but=rows.none()),
+    ]
+    ids = {group.pk for group in unknown}
+    came, went = ([row for row in each if row.participant.group_id not in ids] for each in (found.came, found.went))
+    return replace(found, came=came, went=went, unknown=unknown)
+
+
+def _groups_of(rows: Iterable[Presence]) -> Iterable[Group]:
+    return {row.participant.group_id: row.participant.group for row in rows}.values()
 
 
 def _whose(row: Presence) -> Hashable:
@@ -161,8 +237,8 @@ def _whose(row: Presence) -> Hashable:
 
 def _difference(rows: "QuerySet[Presence]", one: dt.date, other: dt.date, key: Any) -> Difference:
     earlier, later = sorted((one, other))
-    before = {key(row): row for row in rows.filter(_there(end_of(earlier)))}
-    after = {key(row): row for row in rows.filter(_there(end_of(later)))}
+    before = {key(row): row for row in rows.filter(_there_on(earlier))}
+    after = {key(row): row for row in rows.filter(_there_on(later))}
     came = _by_name(row for each, row in after.items() if each not in before)
     went = _by_name(row for each, row in before.items() if each not in after)
     more = max(0, len(came) - SHOWN) + max(0, len(went) - SHOWN)
@@ -224,7 +300,7 @@ def draft_back(group: Group, day: dt.date, *, actor: "User") -> Change:
     """
     need_right(actor, Right.ACT)
     need_visible(group, actor)
-    wishes = list(_wishes(group, _known(group, day).at))
+    wishes = list(_wishes(group, _known(group, day)))
     if not wishes:
         refuse(Reason.NOTHING_TO_DO)
     selection = {"kind": "back_to_day", "id": group.pk, "group": group.name, "day": day.isoformat()}
@@ -237,17 +313,17 @@ def again(selection: Mapping[str, Any], *, actor: "User") -> Change:
     return draft_back(Group.objects.get(pk=selection["id"]), day, actor=actor)
 
 
-def _wishes(group: Group, at: dt.datetime) -> Iterable[Wish]:
-    rows = Presence.objects.filter(participant__group=group).select_related("participant").defer(*_HEAVY[:2])
-    then = {_whose(row): row.participant for row in rows.filter(_there(at)).order_by("pk")}
+def _wishes(group: Group, told: GroupThen) -> Iterable[Wish]:
+    then = {_whose(row): row.participant for row in told.there.order_by("pk")}
     present = Participant.objects.filter(group=group, is_present=True).defer("secrets", "attributes").order_by("pk")
-    now = {row.account_id or ("row", row.pk): row for row in present}
+    now = [(row.account_id or ("row", row.pk), row.pk) for row in present]
+    still = {key for key, _row in now}
     for key, place in then.items():
-        if key not in now:
+        if key not in still:
             yield _comes_back(place, group)
-    for key, place in now.items():
+    for key, row in now:  # each row: somebody may have two
         if key not in then:
-            yield Remove(place.pk)
+            yield Remove(row)
 
 
 def _comes_back(place: Participant, group: Group) -> Wish:

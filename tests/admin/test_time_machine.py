@@ -49,6 +49,21 @@ def test_a_day_before_the_first_look_says_that_nothing_is_known(as_, viewer, tol
     assert "Ada Lovelace" not in said
 
 
+def test_two_days_of_which_one_is_not_known_are_not_compared(as_, viewer, told):
+    address = f"/membership/group/{told.pk}/then/"
+    said = body(as_(viewer).get(address, {"day": day(5), "other": day(30)}))
+    assert "the two days cannot be compared" in said
+    assert "Came (" not in said
+    assert "cannot be compared" not in body(as_(viewer).get(address, {"day": day(5), "other": day(1)}))
+
+
+def test_a_group_that_nobody_had_looked_at_did_not_gain_the_person(as_, viewer, told, ada):
+    address = f"/membership/person/{ada.account.person_id}/then/"
+    said = body(as_(viewer).get(address, {"day": day(5), "other": day(30)}))
+    assert "Not known for one of the two days" in said
+    assert "Came (0)" in said
+
+
 @pytest.mark.parametrize("asked", ["soon", "2999-01-01", "0001-01-01", "\0"])
 def test_what_is_no_day_is_told(as_, viewer, told, asked):
     assert "must be a day" in body(

@@ -201,3 +201,30 @@ def test_an_archive_made_while_somebody_is_erased_is_not_kept(write, anchored, o
     assert list(conf.archive_dir().iterdir()) == []
     assert AuditEntry.objects.filter(chain=CHAIN).exists()
     assert not AuditPersonal.objects.filter(data__contains=ADA).exists()
+
+
+def test_archives_are_missed_when_the_log_has_cut_off_that_it_made_them(ada, write):
+    write(CHAIN, "Cem")
+    anchoring.make()
+    anchor_sinks.send()
+    cut_log(days=0)  # the entry of the first cut goes, too
+    assert not AuditEntry.objects.filter(action=AuditAction.LOG_CUT, sealed__contains='"connection:7":[1,4,').exists()
+    assert archives.missing() == []
+    archive().unlink()
+    assert archives.missing() == ["connection-7-1-4.jsonl"]
+    archive().with_name("connection-7-5-5.jsonl").unlink()
+    assert archives.missing() == ["connection-7-1-4.jsonl", "connection-7-5-5.jsonl"]
+
+
+@pytest.mark.parametrize(
+    ("there", "gaps"),
+    [
+        ([], [(1, 9)]),
+        (["a-7-1-9.jsonl"], []),
+        (["a-7-1-3.jsonl", "a-7-1-5.jsonl", "a-7-8-8.jsonl"], [(6, 7), (9, 9)]),
+        (["a-7-4-20.jsonl", "a-71-1-9.jsonl", "a-7-1-9.jsonl.new", "b-7-1-9.jsonl"], [(1, 3)]),
+        (["a-7-15-20.jsonl"], [(1, 9)]),
+    ],
+)
+def test_numbers_that_no_archive_holds_are_found(there, gaps):
+    assert list(archives._gaps("a:7", 9, there)) == gaps

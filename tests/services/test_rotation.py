@@ -3,6 +3,7 @@ from cryptography.fernet import Fernet
 from django.db import connection
 
 from membership.models import AuditEntry, Connection
+from membership.services import rotation
 from membership.services.rotation import encrypted_fields, rotate_secrets, unreadable_secrets
 from membership.vocab import AuditAction
 
@@ -60,3 +61,21 @@ def test_every_encrypted_column_is_rotated():
         ("Group", "secrets"),
         ("Participant", "secrets"),
     }
+
+
+def test_what_a_worker_with_the_older_settings_writes_meanwhile_is_rotated_too(office, settings, monkeypatch):
+    """It was started before the new key was put first, and writes with the old one."""
+    opens, written = rotation._opens, []
+
+    def and_then_it_is_written(keys, text):
+        if text == stored(office) and not written:
+            written.append(True)
+            settings.FIELD_KEYS = [OLD]
+            Connection.objects.filter(pk=office.pk).update(secrets={"token": "renewed"})
+            settings.FIELD_KEYS = [NEW, OLD]
+        return opens(keys, text)
+
+    monkeypatch.setattr(rotation, "_opens", and_then_it_is_written)
+    assert rotate_secrets() == {"rotated": 2, "unchanged": 0, "unreadable": 0}
+    settings.FIELD_KEYS = [NEW]
+    assert Connection.objects.get(pk=office.pk).secrets == {"token": "renewed"}

@@ -94,6 +94,97 @@ def test_two_days_are_compared_in_either_order(chess, told):
         assert (names(differs.came), names(differs.went), differs.stayed) == (["Grace"], ["Zoë"], 1)
 
 
+# what nobody had looked at
+
+
+def join(name, group, since, until=None, **how):
+    row = m.participant(m.account(name, group.connection), group)
+    stay(row, since, until, **how)
+    return row
+
+
+def looks(group, *days):
+    """Whether it is known who was in the group on each of these days ago."""
+    return [time_machine.group_then(group, day(each)).is_known for each in days]
+
+
+def test_whom_we_added_before_the_first_look_is_not_everybody(chess, operator):
+    join("Ada", chess, ago(9), began=PresenceCause.OPERATION)
+    for name in ("Bob", "Cem"):
+        join(name, chess, ago(5), began=PresenceCause.UNKNOWN)
+    assert looks(chess, 9, 6, 5) == [False, False, True]
+    assert time_machine.group_then(chess, day(7)).known_since == ago(5)
+    assert_refused(Reason.BEFORE_FIRST_LOOK, time_machine.draft_back, chess, day(7), actor=operator)
+
+
+def test_a_first_reading_that_was_not_complete_is_no_first_look(chess, operator):
+    """Of those whom the next one found nobody knows whether they were there before."""
+    join("Ada", chess, ago(9), began=PresenceCause.UNKNOWN)
+    join("Zoë", chess, ago(9), ago(5), began=PresenceCause.UNKNOWN)
+    join("Bob", chess, ago(5), began=PresenceCause.UNKNOWN)
+    join("Cem", chess, ago(3))
+    assert looks(chess, 9, 6, 5, 4) == [False, False, True, True]
+    assert_refused(Reason.BEFORE_FIRST_LOOK, time_machine.draft_back, chess, day(7), actor=operator)
+
+
+def test_while_a_group_was_gone_nothing_is_known_of_it_and_before_it_is(chess, operator):
+    join("Ada", chess, ago(20), ago(10), began=PresenceCause.UNKNOWN)
+    join("Bob", chess, ago(15), ago(10))
+    join("Cem", chess, ago(5), began=PresenceCause.UNKNOWN)
+    assert looks(chess, 21, 20, 14, 11, 10, 6, 5, 0) == [False, True, True, True, False, False, True, True]
+    assert time_machine.group_then(chess, day(7)).known_since == ago(5)
+    assert time_machine.group_then(chess, day(12)).known_since == ago(20)
+    assert names(time_machine.group_then(chess, day(12)).there) == ["Ada", "Bob"]
+    assert_refused(Reason.BEFORE_FIRST_LOOK, time_machine.draft_back, chess, day(7), actor=operator)
+
+
+def test_a_person_neither_came_to_nor_left_a_group_of_which_it_is_not_known(chess, auditor):
+    office = m.system("Office")
+    staff, gone = m.group("Staff", office), m.group("Gone", office)
+    account = m.account("ada.l", office)
+    other = m.account("other", office)
+    stay(m.participant(account, staff), ago(6), began=PresenceCause.UNKNOWN)
+    stay(m.participant(account, gone), ago(20), ago(10), began=PresenceCause.UNKNOWN)
+    stay(m.participant(other, gone), ago(2), began=PresenceCause.UNKNOWN)
+    place = join("Ada", chess, ago(4))
+    join("Bob", chess, ago(20), began=PresenceCause.UNKNOWN)
+    ada = m.person("Ada Lovelace", account, place.account)
+    differs = time_machine.person_difference(ada, day(12), day(3), auditor)
+    assert [row.participant.group.name for row in differs.came] == ["Chess club"]
+    assert differs.went == []
+    assert {group.name for group in differs.unknown} == {"Staff", "Gone"}
+
+
+def test_today_is_who_is_there_whatever_a_wrong_clock_noted(chess, operator):
+    join("Ada", chess, ago(20), began=PresenceCause.UNKNOWN)
+    join("Bob", chess, ago(-3))
+    join("Cem", chess, ago(20), ago(-3), began=PresenceCause.UNKNOWN)
+    assert names(time_machine.group_then(chess, day(0)).there) == ["Ada", "Bob"]
+    assert_refused(Reason.NOTHING_TO_DO, time_machine.draft_back, chess, day(0), actor=operator)
+
+
+def test_whoever_joined_with_two_rows_leaves_with_both(chess, told, operator):
+    again = m.participant(told["Grace"].account, chess, remote_id="another row")
+    stay(again, ago(2))
+    change = time_machine.draft_back(chess, day(4), actor=operator)
+    steps = Operation.objects.filter(change=change, verb=Verb.REMOVE)
+    assert {step.participant_id for step in steps} == {told["Grace"].pk, again.pk}
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/Sao_Paulo", "Africa/Cairo", "Pacific/Apia", "Asia/Beirut"])
+@pytest.mark.parametrize("year", [2011, 2017, 2023])
+def test_every_day_ends_where_the_next_one_begins_whatever_the_clocks_do(zone, year, settings):
+    settings.TIME_ZONE = zone
+    with timezone.override(zone):
+        first = dt.date(year, 1, 1)
+        for number in range(365):
+            one = first + dt.timedelta(days=number)
+            end = time_machine.end_of(one)
+            assert end == time_machine._began(one + dt.timedelta(days=1))
+            before, after = (timezone.localtime(end + dt.timedelta(seconds=s)).date() for s in (-1, 0))
+            assert before <= one < after
+
+
 def test_somebody_who_came_back_with_another_row_is_the_same(chess, told):
     again = m.participant(told["Zoë"].account, chess, remote_id="another row")
     stay(again, ago(2))

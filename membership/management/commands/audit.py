@@ -54,9 +54,11 @@ class Command(PanelCommand):
     def cut(self, days: int | None, chains: list[str]) -> None:
         if days is None or days < 1:
             raise CommandError("--days says how many days the log keeps, such as --days 365.")
-        for archive in audit_retention.cut_log(days=days, chains=chains):
+        archives = audit_retention.cut_log(days=days, chains=chains)
+        for archive in archives:
             self.stdout.write(f"{archive.chain}: entries {archive.first:,} to {archive.last:,} are in {archive.path}")
-        self.stdout.write("What is left begins there, and verifies on its own.")
+        left = "What is left begins there, and verifies on its own."
+        self.stdout.write(left if archives else "Nothing that old is left to cut off.")
 
     def protect(self) -> None:
         missing = audit_proof.protect_log()

@@ -18,11 +18,15 @@ class Command(PanelCommand):
     recorded = ("file", "keys")
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("file", help="such as musterbook-2026-01-31.backup")
+        parser.add_argument("file", help="such as musterbook-2026-01-31.backup; an older backup is replaced")
         parser.add_argument("--keys", metavar="ENVVAR", help="put the keys in, encrypted with the passphrase in ENVVAR")
 
     def handle(self, *args: Any, file: str, keys: str | None, **options: Any) -> None:
-        made = backups.back_up(Path(file), passphrase=passphrase(keys) if keys else "")
+        phrase = passphrase(keys) if keys else ""
+        try:
+            made = backups.back_up(Path(file), passphrase=phrase)
+        except OSError as error:
+            raise CommandError(f"{file} could not be written ({error.strerror or error}).") from error
         self.stdout.write(f"{file} holds the database as of {made.at}.")
         if keys:
             self.stdout.write("It holds the keys, too: whoever knows the passphrase can open everything.")
