@@ -265,7 +265,7 @@ def _erase(found: Traces, told: Told, now: datetime) -> dict[str, int]:
     return counts
 
 
-def _erase_changes(found: Traces, ids: set[int], now: datetime) -> int:
+def _erase_changes(found: Traces, ids: frozenset[int], now: datetime) -> int:
     rows = list(Change.objects.select_for_update().filter(pk__in=ids))
     for change in rows:
         if change.pk in found.changes or found.is_told_in(change.reason):
