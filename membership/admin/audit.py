@@ -22,7 +22,7 @@ from unfold.views import ChangeList
 from membership.admin import filters
 from membership.admin.base import PanelAdmin
 from membership.admin.changelist import PanelChangeList
-from membership.admin.requests import ROW_ID, Request, refuse, visible_systems
+from membership.admin.requests import ROW_ID, Request, missing, refuse, visible_systems
 from membership.errors import ChangeRefused
 from membership.models import Account, AuditEntry, Change, Connection, Group, Participant, Person, visible_to
 from membership.services import (
@@ -207,9 +207,11 @@ class AuditEntryAdmin(PanelAdmin):
         model = PAGES.get(kind)
         if not self.has_view_permission(request):
             raise PermissionDenied
-        row = visible_to(model.objects.filter(pk=pk), request.user).first() if model else None
+        if model is None:
+            raise Http404
+        row = visible_to(model.objects.filter(pk=pk), request.user).first()
         if row is None:
-            raise Http404(_("There is nothing here that you may see."))
+            raise missing(request, model, pk)
         before = request.GET.get("before", "")
         found = timelines.timeline(row, request.user, before=int(before) if ROW_ID.fullmatch(before) else None)
         context = {

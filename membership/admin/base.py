@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
-from django.http import Http404, HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.functional import Promise
@@ -24,7 +24,7 @@ from unfold.views import ChangeList
 
 from membership.admin import exporting
 from membership.admin.changelist import Nothing, PanelChangeList
-from membership.admin.requests import ROW_ID, Request, refuse, visible_systems
+from membership.admin.requests import ROW_ID, Request, missing, refuse, visible_systems
 from membership.errors import MusterbookError, NotAllowed, Reason
 from membership.models import has_right, visible_to
 from membership.services import inert
@@ -187,7 +187,7 @@ class PanelAdmin(ModelAdmin):  # type: ignore[misc]  # the theme is not typed
             raise PermissionDenied
         row = self.page_rows(request).filter(pk=pk).first()
         if row is None:
-            raise Http404(_("There is nothing here that you may see."))
+            raise missing(request, self.model, pk)
         return self.render(request, self.page_template, row=row, **self.page_context(request, row))
 
     def page_rows(self, request: Request) -> QuerySet:

@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import Count, Prefetch, QuerySet
-from django.http import Http404, HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 from membership.admin import choosing
 from membership.admin.base import PanelAdmin
 from membership.admin.picking import RIGHT_BOXES, Answer, Pick, ask
-from membership.admin.requests import Request, visible_systems
+from membership.admin.requests import Request, missing, visible_systems
 from membership.admin.until import until_form
 from membership.errors import NotAllowed, Reason
 from membership.models import Bundle, BundleItem, Change, has_right, visible_to
@@ -102,7 +102,7 @@ class BundleAdmin(PanelAdmin):
         _need_right(request)
         row: Bundle | None = self.page_rows(request).filter(pk=pk).first()
         if row is None:
-            raise Http404
+            raise missing(request, Bundle, pk)
         return row
 
     def _ask_groups(self, request: Request, row: Bundle | None) -> HttpResponse:

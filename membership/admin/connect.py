@@ -12,7 +12,7 @@ from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
-from membership.admin.requests import Request, refuse
+from membership.admin.requests import Request, missing, refuse
 from membership.errors import BadValue, ChangeRefused, NotAllowed, Reason
 from membership.models import Connection, Group, has_right, reached_ids
 from membership.sentences import say
@@ -170,7 +170,7 @@ def managed(page: "PanelAdmin", request: Request, pk: int) -> Connection:
         raise NotAllowed(Reason.NO_RIGHT, right=Right.MANAGE_SYSTEMS.value)
     row: Connection | None = page.page_rows(request).filter(pk=pk).first()
     if row is None:
-        raise Http404
+        raise missing(request, Connection, pk)
     if row.state == ConnectionState.RETIRED:
         raise ChangeRefused(Reason.SYSTEM_RETIRED, system=row.name)
     return row

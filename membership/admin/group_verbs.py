@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 from membership.admin import choosing
 from membership.admin.base import PanelAdmin
 from membership.admin.picking import Answer, Pick, ask
-from membership.admin.requests import Request, visible_systems
+from membership.admin.requests import Request, missing, visible_systems
 from membership.admin.until import until_form
 from membership.errors import BadValue, ChangeRefused, NotAllowed, Reason
 from membership.models import Change, Connection, Group, has_right
@@ -82,7 +82,7 @@ class GroupVerbs(PanelAdmin):
         _need_right(request)
         row: Group | None = self.page_rows(request).filter(pk=pk).first()
         if row is None:
-            raise Http404
+            raise missing(request, Group, pk)
 
         def draft(answer: Answer) -> Change:
             return addition.draft_addition(

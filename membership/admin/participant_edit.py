@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from django import forms
-from django.http import Http404, HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseRedirect
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from membership.admin.base import PanelAdmin, Text
-from membership.admin.requests import Request, refuse
+from membership.admin.requests import Request, missing, refuse
 from membership.errors import BadValue, ChangeRefused, NotAllowed, Reason
 from membership.models import Participant, has_right
 from membership.sentences import say
@@ -101,7 +101,7 @@ def view(page: PanelAdmin, request: Request, pk: int) -> HttpResponse:
     if row is None and request.method == "POST":
         raise NotAllowed(Reason.NOT_VISIBLE)
     if row is None:
-        raise Http404
+        raise missing(request, Participant, pk)
     can = abilities(row.group.connection)
     form, error = EditForm(row, can, request.POST or None), ""
     if form.is_valid():

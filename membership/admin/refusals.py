@@ -9,18 +9,20 @@ from django.conf import settings
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError, InterfaceError, OperationalError
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.html import escape
 from django.utils.translation import gettext as _
 from django.views.defaults import server_error as default_server_error
 
 from membership import sentences
+from membership.admin.requests import OutOfReach
 from membership.errors import AuditUnavailable, BadValue, ChangeRefused, MusterbookError, NotAllowed, Reason
 from membership.services import inert, sessions, shell
 
 logger = logging.getLogger(__name__)
 
+SAFE = ("GET", "HEAD", "OPTIONS")
 STATUS: Mapping[type[MusterbookError], int] = {
     AuditUnavailable: 503,
     BadValue: 400,
@@ -36,9 +38,16 @@ class RefusalMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
+        response = self.get_response(request)
+        if response.status_code in (400, 405) and not getattr(response, "is_refusal", False):
+            # Django's own: more fields than a form of ours has, or none where there has to be one.
+            return _told(request, NotAllowed(Reason.REQUEST_FORGED)) or response
+        return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        # A form about a row that is not there is forged, or late; who only looks for one that never was is not refused.
+        if isinstance(exception, OutOfReach) or (isinstance(exception, Http404) and request.method not in SAFE):
+            return _told(request, NotAllowed(Reason.NOT_VISIBLE))
         if isinstance(exception, PermissionDenied):
             return refused(request, NotAllowed(Reason.NO_RIGHT))
         if is_of_storage(exception):
@@ -67,13 +76,22 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 def refused(request: HttpRequest, error: MusterbookError) -> HttpResponse:
     """The page of a refusal, which is in the log before it is shown."""
-    if not error.is_recorded and not isinstance(error, AuditUnavailable):
-        try:
-            _record(request, error)
-        except (AuditUnavailable, DatabaseError):
-            error = AuditUnavailable()
+    is_told = error.is_recorded or isinstance(error, AuditUnavailable)
+    if not is_told and (unavailable := _told(request, error)) is not None:
+        return unavailable
     status = next((status for kind, status in STATUS.items() if isinstance(error, kind)), 500)
-    return _page(request, _("This was not done"), inert.inert(sentences.say(error)), status)
+    response = _page(request, _("This was not done"), inert.inert(sentences.say(error)), status)
+    response.is_refusal = True  # type: ignore[attr-defined]
+    return response
+
+
+def _told(request: HttpRequest, error: MusterbookError) -> HttpResponse | None:
+    """Record it; where that cannot be, the page that says so."""
+    try:
+        _record(request, error)
+    except (AuditUnavailable, DatabaseError):
+        return refused(request, AuditUnavailable())
+    return None
 
 
 def csrf_failure(request: HttpRequest, **_why: Any) -> HttpResponse:

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.db.models import Model, QuerySet
+from django.http import Http404, HttpRequest
+from django.utils.translation import gettext as _
 
 from membership.errors import MusterbookError
 from membership.models import Connection, visible_to
@@ -34,6 +35,17 @@ def visible_systems(request: HttpRequest) -> list[Connection]:
         found = list(visible_to(rows, request.user))
         request._panel_systems = found  # type: ignore[attr-defined]
     return found
+
+
+class OutOfReach(Http404):
+    """There is such a row, and the user may not see it: the page is as for none, and the log tells it."""
+
+
+def missing(request: Request, model: type[Model], pk: int) -> Http404:
+    """What a page raises that has no row to show. Not for fragments that a page asks for all the time."""
+    rows: QuerySet = model._default_manager.filter(pk=pk)
+    is_hidden = rows.exists() and not visible_to(rows, request.user).exists()
+    return (OutOfReach if is_hidden else Http404)(_("There is nothing here that you may see."))
 
 
 def refuse(request: HttpRequest, error: MusterbookError) -> None:

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.http import Http404, HttpResponse, HttpResponseBase, HttpResponseRedirect, StreamingHttpResponse
+from django.http import HttpResponse, HttpResponseBase, HttpResponseRedirect, StreamingHttpResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from membership.admin.exporting import FORMATS
-from membership.admin.requests import Request, refuse
+from membership.admin.requests import Request, missing, refuse
 from membership.errors import BadValue, ChangeRefused
 from membership.models import Group, Person
 from membership.sentences import say
@@ -63,7 +63,7 @@ def _row(page: "PanelAdmin", request: Request, pk: int) -> Any:
         raise PermissionDenied
     row = page.page_rows(request).filter(pk=pk).first()
     if row is None:
-        raise Http404(_("There is nothing here that you may see."))
+        raise missing(request, page.model, pk)
     return row
 
 

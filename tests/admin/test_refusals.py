@@ -1,6 +1,7 @@
 import json
 
 import pytest
+from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db import connection
 from django.test import Client, RequestFactory
@@ -11,6 +12,7 @@ from membership.errors import AuditUnavailable, BadValue, ChangeRefused, NotAllo
 from membership.models import AuditEntry, AuditPersonal
 from membership.services.shell import audited
 from membership.vocab import AuditAction
+from tests import mirrored
 
 
 @pytest.fixture
@@ -87,6 +89,69 @@ def test_a_forged_form_is_refused_and_recorded(operator):
     assert "did not come from a page of this panel" in response.content.decode()
     entry = AuditEntry.objects.get(action=AuditAction.REQUEST_REFUSED)
     assert (entry.actor_id, entry.outcome) == (operator.pk, Reason.REQUEST_FORGED)
+
+
+def refusals():
+    """Outcome, method and address of what was refused."""
+    rows = AuditEntry.objects.filter(action=AuditAction.REQUEST_REFUSED).order_by("pk")
+    parts = [json.loads(AuditPersonal.objects.get(pk=row.pk).data) for row in rows]
+    return [(row.outcome, part["method"], part["path"]) for row, part in zip(rows, parts, strict=True)]
+
+
+def test_asking_in_another_way_than_by_a_form_is_recorded(as_, owner, ada):
+    client, asked = as_(owner), []
+    for page in admin.site._registry.values():
+        folder = f"/{page.model._meta.app_label}/{page.model._meta.model_name}/"
+        asked += [f"{folder}1/{name}/" for name in page.posts]
+    asked += ["/membership/auditentry/verify/", "/membership/participant/export/", "/notices/put_away/"]
+    assert {client.get(address).status_code for address in asked} == {405}
+    assert refusals() == [(Reason.REQUEST_FORGED, "GET", address) for address in asked]
+    client.put(asked[0])
+    assert refusals()[-1] == (Reason.REQUEST_FORGED, "PUT", asked[0])
+
+
+@pytest.mark.parametrize("model", ["participant", "group", "account", "person", "connection"])
+def test_asking_for_a_row_out_of_reach_is_recorded_and_for_none_is_not(as_, limited_operator, ada, office, model):
+    row = {
+        "participant": ada,
+        "group": ada.group,
+        "account": ada.account,
+        "person": mirrored.person("Ada", ada.account),
+        "connection": ada.group.connection,
+    }[model]
+    client = as_(limited_operator(office))
+    address = f"/membership/{model}/{row.pk}/"
+    assert client.get(address).status_code == client.get(f"/membership/{model}/999999/").status_code == 404
+    assert refusals() == [(Reason.NOT_VISIBLE, "GET", address)]
+
+
+def test_a_form_about_a_row_out_of_reach_is_recorded_wherever_it_is_sent_to(as_, limited_operator, owner, ada, office):
+    client = as_(limited_operator(office))
+    group = f"/membership/group/{ada.group_id}/"
+    asked = [f"{group}add_people/", f"{group}then/export/", f"/membership/participant/{ada.pk}/edit/"]
+    codes = [client.post(address, {"day": "2026-01-01", "format": "csv"}).status_code for address in asked]
+    assert codes == [404, 404, 403]
+    assert refusals() == [(Reason.NOT_VISIBLE, "POST", address) for address in asked]
+
+
+def test_what_is_no_row_at_all_is_not_recorded(as_, owner, ada):
+    client = as_(owner)
+    for address in ("/favicon.ico", "/wp-login.php", "/membership/group/999999/then/", "/membership/nothing/"):
+        assert client.get(address).status_code == 404
+    assert refusals() == []
+
+
+def test_a_form_with_more_fields_than_any_of_ours_is_recorded(as_, owner, settings):
+    settings.DATA_UPLOAD_MAX_NUMBER_FIELDS = 10
+    address = "/membership/participant/"
+    assert as_(owner).post(address, {f"field{number}": "x" for number in range(11)}).status_code == 400
+    assert refusals() == [(Reason.REQUEST_FORGED, "POST", address)]
+
+
+def test_what_cannot_be_recorded_says_so_there_too(as_, owner, ada, settings):
+    client = as_(owner)
+    settings.AUDIT_KEYS = {}
+    assert client.get("/membership/auditentry/verify/").status_code == 503
 
 
 def test_forged_forms_of_nobody_cannot_flood_the_log(any_db):
