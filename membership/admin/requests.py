@@ -9,10 +9,10 @@ from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest
 from django.utils.translation import gettext as _
 
-from membership.errors import MusterbookError
+from membership.errors import AuditUnavailable, MusterbookError
 from membership.models import Connection, visible_to
 from membership.sentences import say
-from membership.services import inert
+from membership.services import inert, sessions, shell
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -49,7 +49,10 @@ def missing(request: Request, model: type[Model], pk: int) -> Http404:
 
 
 def refuse(request: HttpRequest, error: MusterbookError) -> None:
-    """Tell on the next page why nothing was done."""
+    """Tell on the next page why nothing was done; in the log, too, where no service has done so."""
+    if not error.is_recorded and not isinstance(error, AuditUnavailable):
+        personal = {"method": request.method, "path": request.path, "address": sessions.address_of(request)}
+        shell.record_refusal("request", error, actor=request.user, personal=personal)
     messages.error(request, inert.inert(say(error)))
 
 

@@ -134,6 +134,22 @@ def test_a_form_about_a_row_out_of_reach_is_recorded_wherever_it_is_sent_to(as_,
     assert refusals() == [(Reason.NOT_VISIBLE, "POST", address) for address in asked]
 
 
+@pytest.mark.parametrize(
+    ("address", "data"),
+    [
+        ("/membership/connection/{system}/retire/", {"name": "another", "reason": "x"}),
+        ("/membership/group/{group}/remove/", {}),
+        ("/membership/group/{group}/then/export/?day=nonsense", {"format": "csv"}),
+    ],
+)
+def test_what_a_page_itself_refuses_is_recorded_and_told(as_, owner, ada, address, data):
+    address = address.format(system=ada.group.connection_id, group=ada.group_id)
+    answer = as_(owner).post(address, data)
+    assert answer.status_code == 302
+    ((_outcome, method, path),) = refusals()
+    assert (method, path) == ("POST", address.partition("?")[0])
+
+
 def test_what_is_no_row_at_all_is_not_recorded(as_, owner, ada):
     client = as_(owner)
     for address in ("/favicon.ico", "/wp-login.php", "/membership/group/999999/then/", "/membership/nothing/"):
