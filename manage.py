@@ -6,9 +6,35 @@ import sys
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management import execute_from_command_line
+from django.core.management import BaseCommand, ManagementUtility
+from django.utils.module_loading import import_string
 
 from membership import conf
+
+OURS = "membership.management.commands."
+"""Commands of ours record their uses themselves: `membership/management/base.py`."""
+REACH_NO_ROWS = frozenset(
+    (
+        "check", "collectstatic", "compilemessages", "createcachetable", "diffsettings", "findstatic", "inspectdb",
+        "makemessages", "makemigrations", "optimizemigration", "runserver", "sendtestemail", "showmigrations",
+        "sqlflush", "sqlmigrate", "sqlsequencereset", "squashmigrations", "startapp", "startproject", "test",
+        "testserver",
+    )
+)  # fmt: skip
+
+
+class Commands(ManagementUtility):
+    """Django's and other applications' commands beside ours. A use of one that reaches rows (a shell, a new password,
+    rows loaded or emptied) is in the audit log before it begins, with the name of the machine's user.
+    """
+
+    def fetch_command(self, subcommand: str) -> BaseCommand:
+        found = super().fetch_command(subcommand)
+        is_used = self.argv[1:2] == [subcommand] and not {"-h", "--help"} & set(self.argv)
+        if is_used and not type(found).__module__.startswith(OURS) and subcommand not in REACH_NO_ROWS:
+            # Now the applications are loaded: before, nothing of ours that knows the log could be imported.
+            import_string("membership.management.base.record_stock_command")(subcommand)
+        return found
 
 
 def main() -> None:
@@ -20,7 +46,7 @@ def main() -> None:
         conf.audit_keys()
     except (ImproperlyConfigured, ValueError, OSError) as error:
         sys.exit(f"Musterbook cannot start: {error}")
-    execute_from_command_line(sys.argv)
+    Commands(sys.argv).execute()
 
 
 if __name__ == "__main__":

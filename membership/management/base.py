@@ -1,5 +1,6 @@
 """What our commands share: errors in one sentence, help that fits one screen, and an entry in the audit log."""
 
+import sys
 from argparse import SUPPRESS
 from typing import Any
 
@@ -52,6 +53,19 @@ class PanelCommand(BaseCommand):
             raise CommandError(say(error)) from error
         except DatabaseError as error:
             raise CommandError(f"The database cannot be used: {' '.join(str(error).split())}") from error
+
+
+def record_stock_command(name: str) -> None:
+    """For commands that are not of ours, without their options, which may hold secrets. Nothing where there is no
+    database of this version yet: it could hold no entry. Ends the process where the log cannot be written.
+    """
+    checks = readiness().checks
+    if checks["database"] != "ok" or checks["migrations"] != "ok":
+        return
+    try:
+        record_command(name, {})
+    except MusterbookError as error:
+        sys.exit(str(say(error)))
 
 
 def need_database() -> None:
