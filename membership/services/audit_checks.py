@@ -63,7 +63,7 @@ def verify_log(
     row = check or AuditCheck(asked_by=os_user()[:150], asked_at=timezone.now())
     try:
         archives.finish()
-    except OSError:  # the log is none the worse for it
+    except (OSError, ValueError, TypeError, LookupError, AttributeError):  # a tampered entry may say anything
         logger.exception("what an erasure left beside the archives could not be put in its place")
     report = verify.verify(progress=progress, since=since)
     with transaction.atomic():

@@ -117,6 +117,20 @@ def test_a_look_at_what_is_new_does_not_say_that_the_log_is_whole(any_db, anchor
     assert "panel #2" in audit_checks.latest()[1].faults[0]
 
 
+@pytest.mark.parametrize("how", ["a folder", "an entry of an erasure that cannot be read"])
+def test_what_lies_beside_the_archives_does_not_end_the_look(any_db, anchored, unguarded, tmp_path, how):  # noqa: F811
+    left = tmp_path / "archive" / "panel-1-2.jsonl.new"
+    left.mkdir(parents=True)
+    if how != "a folder":
+        left.rmdir()
+        left.write_text("x")
+        record_command("x", {})
+        unguarded(f"UPDATE {ENTRIES} SET sealed = '[', action = 'person.erased'")
+    report = audit_checks.verify_log()
+    assert report.is_whole == (how == "a folder")
+    assert audit_checks.latest()[1] is not None
+
+
 def test_who_looks_costs_one_query(any_db, django_assert_num_queries):
     audit_checks.verify_log()
     with django_assert_num_queries(1):
