@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import OuterRef, Subquery
+from django.db.models import OuterRef, Subquery, TextField
+from django.db.models.functions import Cast
 from django.utils.translation import gettext as _
 
 from membership.audit import chain as chains
@@ -51,7 +52,8 @@ def believed(keys: Mapping[str, bytes]) -> Believed:
 def so_far() -> list[tuple[Any, ...]]:
     """Changes when something is cut off, and with each piece of it that is deleted."""
     first = AuditEntry.objects.filter(chain=OuterRef("chain")).order_by("seq").values("seq")[:1]
-    return list(AuditCut.objects.annotate(first=Subquery(first)).order_by("pk").values_list("pk", "seq", "first"))
+    as_it_is = Cast(Subquery(first), TextField())  # a number that was altered may be none
+    return list(AuditCut.objects.annotate(first=as_it_is).order_by("pk").values_list("pk", "seq", "first"))
 
 
 def as_data(cuts: Mapping[str, Cut]) -> dict[str, list[Any]]:

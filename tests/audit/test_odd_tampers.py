@@ -67,6 +67,15 @@ SQLITE = {
     "text for a number": (at_3("seq = 'x'"), CHAIN, 4, "entry 3"),
     "half a number": (at_3("seq = 2.5"), CHAIN, None, "its number is none"),
     "the only number a text": (on(ENTRIES, "seq = 'x'", "chain = 'panel'"), "panel", None, "its number is none"),
+    "the only number of a chain that was cut a text": (
+        lambda t: [
+            t.run(f"INSERT INTO {CUTS} (chain, seq, mac, at) VALUES ('panel', 0, '', '2026-01-01 00:00:00')"),
+            t.run(f"UPDATE {ENTRIES} SET seq = 'x' WHERE chain = 'panel'"),
+        ],
+        "panel",
+        None,
+        "its number is none",
+    ),
     "the last number a text": (
         lambda t: t.run(f"UPDATE {ENTRIES} SET seq = 'x' WHERE id = %s", t.id(6)),
         CHAIN,
