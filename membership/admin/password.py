@@ -12,7 +12,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 
 from membership.admin.requests import Request
-from membership.services import users
+from membership.errors import BadValue, Reason
+from membership.services import sessions, shell, users
 
 
 class OwnPasswordForm(PasswordChangeForm):
@@ -28,5 +29,9 @@ def change_own_password(request: Request) -> HttpResponse:
         update_session_auth_hash(request, form.save())
         messages.success(request, _("Your password is changed. Other sessions of yours have ended."))
         return HttpResponseRedirect(reverse("admin:index"))
+    if "old_password" in form.errors:
+        wrong = BadValue(Reason.BAD_VALUE, key="old_password", why=_("it is not this user's"))
+        personal = {"method": request.method, "path": request.path, "address": sessions.address_of(request)}
+        shell.record_refusal("request", wrong, actor=request.user, personal=personal)
     context = {**admin.site.each_context(request), "form": form, "title": _("Change password")}
     return TemplateResponse(request, "membership/users/own_password.html", context)

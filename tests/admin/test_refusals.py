@@ -150,6 +150,16 @@ def test_what_a_page_itself_refuses_is_recorded_and_told(as_, owner, ada, addres
     assert (method, path) == ("POST", address.partition("?")[0])
 
 
+def test_a_wrong_password_where_ones_own_is_changed_is_recorded_without_it(as_, viewer):
+    """Somebody at a panel that was left open may try."""
+    new = "an even longer password"
+    data = {"old_password": "guessed-by-somebody", "new_password1": new, "new_password2": new}
+    assert as_(viewer).post("/password_change/", data).status_code == 200
+    ((outcome, method, path),) = refusals()
+    assert (outcome, method, path) == (Reason.BAD_VALUE, "POST", "/password_change/")
+    assert "guessed-by-somebody" not in "".join(AuditPersonal.objects.values_list("data", flat=True))
+
+
 def test_what_is_no_row_at_all_is_not_recorded(as_, owner, ada):
     client = as_(owner)
     for address in ("/favicon.ico", "/wp-login.php", "/membership/group/999999/then/", "/membership/nothing/"):
