@@ -28,27 +28,31 @@ def lines(path: Path) -> Iterator[str]:
 
 def last_line(path: Path) -> str | None:
     try:
-        with path.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - _TAIL))
-            whole = file.read().rpartition(b"\n")[0]
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
-    return whole.rpartition(b"\n")[2].decode(errors="replace") or None
+    try:
+        return _last_line(handle)
+    finally:
+        os.close(handle)
 
 
-def append(path: Path, new: Sequence[anchors.Signed]) -> None:
+def append(path: Path, new: Sequence[anchors.Signed], *, after: str | None) -> bool:
     """Add lines at the end, on the disk before this returns. What was begun and broke off before is taken away.
 
-    Raises OSError. Workers of one machine may share the file: it is locked meanwhile.
+    Raises OSError. Workers of one machine may share the file: it is locked meanwhile. False: its last line is not
+    `after` any more, so another one was faster, and nothing was added.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         _drop_torn_line(handle)
+        if _last_line(handle) != after:
+            return False
         _write(handle, "".join(f"{each.line}\n" for each in new).encode())
         os.fsync(handle)
+        return True
     finally:
         os.close(handle)
 
@@ -56,6 +60,13 @@ def append(path: Path, new: Sequence[anchors.Signed]) -> None:
 def _write(handle: int, data: bytes) -> None:
     while data:
         data = data[os.write(handle, data) :]
+
+
+def _last_line(handle: int) -> str | None:
+    size = os.fstat(handle).st_size
+    begin = max(0, size - _TAIL)
+    whole = os.pread(handle, size - begin, begin).rpartition(b"\n")[0]
+    return whole.rpartition(b"\n")[2].decode(errors="replace") or None
 
 
 def _drop_torn_line(handle: int) -> None:

@@ -167,22 +167,29 @@ def _after(n: int) -> list[anchors.Signed]:
 def _to_file(_row: AnchorSink, _now: datetime) -> int:
     """What stands in the file says how far it is: one that was lost is written anew from the signed rows."""
     path, keys = conf.anchor_file(), conf.anchor_public_keys()
-    last = anchor_file.last_line(path)
-    n = 0
-    if last is not None:
-        found = anchors.parse(last)
-        n = anchors.opened(found, keys).n
-        same = AuditAnchor.objects.filter(n=n).first()
-        if same is None or same.text != found.text:
-            raise SinkFailed(
-                _(
-                    "The file has anchors that the database does not have: an older copy of the database was put back,"
-                    " or its end was cut off. See docs/audit.md."
-                )
+    while True:
+        last = anchor_file.last_line(path)
+        n = _last_in_file(last, keys)
+        new = _after(n)
+        if not new:
+            return n
+        anchor_file.append(path, new, after=last)  # where another worker was faster, it is looked at again
+
+
+def _last_in_file(last: str | None, keys: anchors.PublicKeys) -> int:
+    """Number of the anchor on the last line, which the database has to have."""
+    if last is None:
+        return 0
+    found = anchors.parse(last)
+    n = anchors.opened(found, keys).n
+    same = AuditAnchor.objects.filter(n=n).first()
+    if same is None or same.text != found.text:
+        raise SinkFailed(
+            _(
+                "The file has anchors that the database does not have: an older copy of the database was put back,"
+                " or its end was cut off. See docs/audit.md."
             )
-    while new := _after(n):
-        anchor_file.append(path, new)
-        n += len(new)
+        )
     return n
 
 

@@ -12,7 +12,7 @@ from unittest import mock
 
 import pytest
 from django.core import mail
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, connection, connections, transaction
 from django.utils import timezone
 
 from membership import conf
@@ -138,6 +138,24 @@ def test_the_file_gets_every_anchor_as_a_line(write, anchored):
     assert anchor_sinks.send()
     assert [anchor.n for anchor in contents(anchored.file)] == [1, 2, 3, 4]
     assert oct(anchored.file.stat().st_mode)[-3:] == "600"
+
+
+def test_workers_of_one_machine_that_share_the_file_write_each_anchor_once(fresh_db, write, anchored):
+    def serve():
+        at_once.wait(20)
+        anchor_sinks.send()
+        connections.close_all()
+
+    for turn in range(1, 9):
+        write("panel")
+        anchoring.make()
+        at_once = threading.Barrier(4)
+        workers = [threading.Thread(target=serve) for _ in range(4)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join(20)
+        assert [anchor.n for anchor in contents(anchored.file)] == list(range(1, turn + 1))
 
 
 def test_a_line_that_broke_off_is_written_again(write, anchored):
