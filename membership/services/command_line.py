@@ -1,6 +1,7 @@
 """Who used the command line: an entry for each use, with the name that the operating system knows."""
 
-import getpass
+import os
+import pwd
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any
@@ -28,8 +29,10 @@ def at_machine() -> AbstractContextManager[None]:
 
 
 def os_user() -> str:
-    """The name of who runs this process; its number where it has none."""
+    """The name of who runs this process; its number where it has none. Not what the environment says: who runs a
+    command sets that.
+    """
     try:
-        return getpass.getuser()
-    except (KeyError, OSError, ImportError):
-        return "unknown"
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())

@@ -1,6 +1,8 @@
 """Whatever a command records carries the name that the operating system knows, and is not said of Musterbook."""
 
 import json
+import os
+import pwd
 from datetime import timedelta
 from pathlib import Path
 
@@ -50,6 +52,15 @@ def lines(world, anchored, tmp_path, monkeypatch):  # noqa: F811
         ["audit", "cut", "--days", "1"],
         ["backup", str(tmp_path / "backup")],
     ]
+
+
+@pytest.mark.pure
+def test_the_name_is_what_the_system_says_whatever_the_environment_does(monkeypatch):
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.setenv(name, "somebody-else")
+    assert os_user() == pwd.getpwuid(os.getuid()).pw_name
+    monkeypatch.setattr("os.getuid", lambda: 4_000_000)
+    assert os_user() == "4000000"
 
 
 def test_every_entry_of_a_command_names_the_machines_user(lines, restored_signals):
