@@ -3,7 +3,7 @@
 import base64
 import binascii
 import shlex
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 
@@ -17,6 +17,11 @@ ACT_ON_STEPS_PER_TRANSACTION = 500
 
 CLOCKS_DIFFER = timedelta(minutes=1)
 """How far the clocks of two machines may lie apart. What is later than that was written before a clock was set back."""
+
+
+def is_within(span: timedelta, *, since: datetime, now: datetime) -> bool:
+    """Whether less than that is over. Not where `since` is yet to come: then a clock was set back meanwhile."""
+    return -CLOCKS_DIFFER < now - since < span
 
 
 def read_every_s() -> float:

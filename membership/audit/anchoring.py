@@ -27,7 +27,8 @@ def anchor_due(*, now: dt.datetime | None = None) -> AuditAnchor | None:
     last = AuditAnchor.objects.order_by("-n").first()
     standing = _heads_of(last)
     grown = sum(max(0, seq - standing.get(chain, (0, ""))[0]) for chain, seq in _ends().items())
-    if not grown or (last is not None and grown < AFTER_ENTRIES and moment - last.at < EVERY):
+    is_young = last is not None and conf.is_within(EVERY, since=last.at, now=moment)
+    if not grown or (is_young and grown < AFTER_ENTRIES):
         return None
     return make(now=moment)
 

@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -61,15 +62,22 @@ def anchor_log() -> bool:
 def cannot_sign(error: anchors.BadAnchor, now: datetime) -> None:
     """Have it shown like a sink that fails, since nothing arrives anywhere."""
     row, _made = AnchorSink.objects.get_or_create(name=SIGNING)
-    if row.failing_since is None or row.tried_at is None or now - row.tried_at >= TRY_AGAIN_AFTER:
+    if row.failing_since is None or not _was_just_told(row, now):
         logger.error("no anchors are made: the last one in the database does not hold (%s)", error.why)
         _failed(row, now, _("No more are made, since the last one does not hold: %s") % witness.in_words(error))
+
+
+def _was_just_told(row: AnchorSink, now: datetime) -> bool:
+    return row.tried_at is not None and conf.is_within(TRY_AGAIN_AFTER, since=row.tried_at, now=now)
 
 
 class _Served(NamedTuple):
     thread: threading.Thread
     newest: int
-    began_at: datetime
+    began: float
+
+    def is_older_than(self, span: timedelta) -> bool:
+        return time.monotonic() - self.began >= span.total_seconds()
 
 
 class _Courier:
@@ -89,17 +97,17 @@ class _Courier:
                 before = cls._served.get(name)
                 if before is not None and before.thread.is_alive():
                     cls._look_after(name, before, now)
-                elif before is None or before.newest != newest or now - before.began_at >= TRY_AGAIN_AFTER:
+                elif before is None or before.newest != newest or before.is_older_than(TRY_AGAIN_AFTER):
                     thread = threading.Thread(target=cls._go, args=(name, sink), name="anchors", daemon=True)
-                    cls._served[name] = _Served(thread, newest, now)
+                    cls._served[name] = _Served(thread, newest, time.monotonic())
                     thread.start()
 
     @staticmethod
     def _look_after(name: str, served: _Served, now: datetime) -> None:
-        if now - served.began_at < HANGS_AFTER:
+        if not served.is_older_than(HANGS_AFTER):
             return
         row = AnchorSink.objects.filter(name=name).first()
-        if row is not None and (row.tried_at is None or now - row.tried_at >= TRY_AGAIN_AFTER):
+        if row is not None and not _was_just_told(row, now):
             _failed(row, now, _("It does not answer."))
 
     @staticmethod
@@ -227,7 +235,8 @@ def _run(command: Sequence[str], lines: Iterable[str]) -> None:
 def _to_mail(row: AnchorSink, now: datetime) -> int:
     """The newest anchor names all before it: one in a while is enough."""
     newest = AuditAnchor.objects.order_by("-n").first()
-    is_early = row.sent_at is not None and now - row.sent_at < timedelta(seconds=conf.anchor_mail_every_s())
+    every = timedelta(seconds=conf.anchor_mail_every_s())
+    is_early = row.sent_at is not None and conf.is_within(every, since=row.sent_at, now=now)
     if newest is None or newest.n == row.sent_n or is_early:
         return row.sent_n
     anchoring.content(newest)

@@ -11,6 +11,7 @@ from django.db import DatabaseError, connections, transaction
 from django.db.models import Q, Subquery
 from django.utils import timezone
 
+from membership import conf
 from membership.audit import archives, record, verify
 from membership.errors import AuditUnavailable, Reason
 from membership.models import AuditCheck
@@ -126,7 +127,7 @@ def _claim() -> AuditCheck | None:
     """One that waits, or whose worker died; no other worker has it then."""
     now = timezone.now()
     for row in AuditCheck.objects.filter(ended_at=None).order_by("pk"):
-        if row.beat_at is not None and now - row.beat_at < SILENT_AFTER:
+        if row.beat_at is not None and conf.is_within(SILENT_AFTER, since=row.beat_at, now=now):
             continue
         if AuditCheck.objects.filter(pk=row.pk, ended_at=None, beat_at=row.beat_at).update(beat_at=now, done=0):
             row.beat_at = now

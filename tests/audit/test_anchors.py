@@ -73,6 +73,20 @@ def test_one_is_due_each_minute_and_each_thousand_entries(write, anchored):
     assert anchoring.anchor_due(now=now + timedelta(seconds=61))
 
 
+def test_after_the_clock_was_set_back_anchors_and_mails_go_on(write, anchored, settings):
+    anchored.set(settings, ANCHOR_MAIL_TO=["records@example.org"])
+    now = timezone.now()
+    for moment in (now + timedelta(days=30), now):
+        write("panel")
+        assert anchoring.anchor_due(now=moment)
+        assert anchor_sinks.send(now=moment)
+    assert len(mail.outbox) == 2
+    write("panel")
+    assert anchoring.anchor_due(now=now - timedelta(seconds=5)) is None, "of two machines one clock is a little late"
+    assert anchor_sinks.send(now=now - timedelta(seconds=5))
+    assert len(mail.outbox) == 2
+
+
 def test_without_a_key_there_are_none(write):
     write("panel")
     assert anchoring.anchor_due() is None

@@ -57,11 +57,14 @@ def test_it_needs_the_right_to_read_the_log(any_db, viewer):
     assert not AuditCheck.objects.exists()
 
 
-def test_one_whose_worker_died_is_begun_anew_and_one_that_lives_is_not(fresh_db, auditor):
+@pytest.mark.parametrize("when", [timedelta(seconds=-61), timedelta(days=1)], ids=["before", "clock set back since"])
+def test_one_whose_worker_died_is_begun_anew_and_one_that_lives_is_not(fresh_db, auditor, when):
     check = audit_checks.ask_check(actor=auditor)
     AuditCheck.objects.update(beat_at=timezone.now() - timedelta(seconds=30))
     assert not audit_checks.work()
-    AuditCheck.objects.update(beat_at=timezone.now() - timedelta(seconds=61))
+    AuditCheck.objects.update(beat_at=timezone.now() + timedelta(seconds=30))
+    assert not audit_checks.work(), "another machine's clock is ahead"
+    AuditCheck.objects.update(beat_at=timezone.now() + when)
     finish()
     assert audit_checks.latest()[1] == check
 
