@@ -3,8 +3,9 @@
 On SQLite `INSERT OR REPLACE` deletes without asking a trigger unless `recursive_triggers` is on: the settings turn it
 on for every connection of ours.
 
-Entries may be deleted in one case: while a cut of their chain that covers them is being made (`audit/cutting.py`). A
-row that says so cannot be committed, so the door closes with the transaction that opened it.
+Entries may be deleted in one case: while a cut of their chain that covers them is being made (`audit/cutting.py`). The
+row that says so as ours do cannot be committed, so the door closes with the transaction that opened it; `verify` finds
+one that was committed otherwise.
 """
 
 from typing import NamedTuple

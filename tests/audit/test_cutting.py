@@ -154,6 +154,15 @@ def make_cut(seq=3, cutting="NULL"):
     )
 
 
+def test_a_door_that_was_left_open_is_found(log):
+    """It can be committed where it refers to a row that is there, such as itself."""
+    cut_log(days=365)
+    assert verify.verify().is_whole
+    run(f"UPDATE {CUT} SET cutting_id = id WHERE chain = %s", CHAIN)
+    (fault,) = verify.verify().faults
+    assert str(fault) == f"{CHAIN}: its entries can be deleted: somebody left open what a cut opens for a moment."
+
+
 def test_a_cut_alone_opens_nothing(log):
     make_cut()
     with pytest.raises(DatabaseError, match="never deleted"), transaction.atomic():
