@@ -1,15 +1,23 @@
 """Where else a person may be named, what runs meanwhile, and what others of the same name keep."""
 
 import pytest
+from django.apps import apps
 from django.db import transaction
+from django.db.models import BinaryField, CharField, JSONField, TextField
 from django.utils import timezone
 
 from membership.audit import archives, record, verify, words
 from membership.errors import Reason
 from membership.models import (
     Account,
+    AnchorSink,
+    AuditAnchor,
+    AuditCheck,
+    AuditCut,
     AuditEntry,
+    AuditHead,
     AuditPersonal,
+    AuditSpan,
     Bundle,
     Change,
     ChangeConnection,
@@ -17,9 +25,16 @@ from membership.models import (
     Decision,
     Drift,
     Erasure,
+    FailedLogIns,
+    Finding,
     Group,
+    Leaving,
     LeftOut,
     LinkProposal,
+    Merging,
+    Notice,
+    NoticeChoice,
+    NoticeCursor,
     Operation,
     Participant,
     PendingPlan,
@@ -29,9 +44,11 @@ from membership.models import (
     RosterColumns,
     RosterPart,
     RosterRow,
+    Stage,
+    WorkerBeat,
 )
 from membership.plans import standing
-from membership.services import addition, erasure, exports, groups, person_report
+from membership.services import addition, erasure, exports, groups, mentions, person_report
 from membership.services.rosters import planning, wanted
 from membership.vocab import ERASED, AuditAction, Role
 from tests import mirrored as m
@@ -86,6 +103,81 @@ def roster(trainers, operator, **fields):
     return Roster.objects.create(
         connection=trainers.connection, group=trainers, asked_by=operator, asked_at=timezone.now(), **fields
     )
+
+
+EMPTIED = {
+    Account: "remote_id label email attributes content_hash",
+    AuditPersonal: "salt data text",
+    Change: "selection",
+    Drift: "label before after remote_actor",
+    LeftOut: "subject_label",
+    Leaving: "certificate_hash",
+    Merging: "name accounts others",
+    Operation: "subject subject_label wanted before calls salt secrets results found",
+    Participant: "remote_id label attributes secrets content_hash",
+    PendingPlan: "wishes secrets",
+    Person: "name",
+    Roster: "headings sample",
+    RosterPart: "data",
+    RosterRow: "said_id said_email said_name may_mean",
+}
+NAMES_NOBODY = {
+    AnchorSink: "name problem",
+    AuditAnchor: "text sig",
+    AuditCheck: "asked_by faults",
+    AuditCut: "chain mac",
+    AuditEntry: "chain outcome sealed mac",
+    AuditHead: "chain mac",
+    AuditSpan: "chain",
+    Change: "plan_hash pause_reason",
+    ChangeConnection: "unknown_reason",
+    Connection: "name base_url options secrets session sign_ins own_account_id state_reason slowed_reason lane_owner",
+    Decision: "plan_hash",
+    Erasure: "counts",
+    FailedLogIns: "address_hash",
+    Finding: "params",
+    Group: "remote_id name kind attributes secrets content_hash incomplete_reason",
+    LeftOut: "reason",
+    Notice: "error",
+    NoticeChoice: "mail panel",
+    NoticeCursor: "chain",
+    Operation: "digest suspicion outcome",
+    Participant: "participant_type",
+    PendingPlan: "touched_by",
+    Reading: "reason",
+    Roster: "reason reason_params layout columns counts",
+    Stage: "differing unread_groups",
+    WorkerBeat: "name trouble",
+}
+"""Codes, hashes, numbers, settings, and what systems say of groups."""
+
+
+def test_every_column_that_could_hold_a_name_is_thought_of():
+    texts = (CharField, TextField, JSONField, BinaryField)
+    found = {
+        (model, column.name)
+        for model in apps.get_app_config("membership").get_models()
+        for column in model._meta.concrete_fields
+        if isinstance(column, texts) and not column.choices
+    }
+    thought_of = {
+        (model, name) for each in (EMPTIED, NAMES_NOBODY) for model, names in each.items() for name in names.split()
+    }
+    assert found == thought_of | {(model, name) for model, names in mentions.TEXTS.items() for name in names}
+
+
+def test_a_certificate_of_somebody_whom_they_were_taken_for_names_them_no_more(zoe, owners, operator, club, change):
+    other = m.person("Łukasz", m.account("Łukasz", club))
+    accounts = [{"name": NAME, "email": EMAIL}, {"name": "Łukasz", "email": ""}]
+    issued = Leaving.objects.create(
+        person=other, asked_by=operator, asked_at=timezone.now(), change=change, state="done", certificate_hash="00",
+        certificate={"accounts": accounts},
+    )  # fmt: skip
+    told = person_report.report(zoe, actor=owners[0])["mentions"]
+    assert [row["text"] for row in told] == [f"{NAME}; {EMAIL}"]
+    erased(zoe, owners)
+    issued.refresh_from_db()
+    assert issued.certificate["accounts"] == [{"name": ERASED, "email": ERASED}, accounts[1]]
 
 
 def test_what_people_wrote_about_the_person_goes_too_and_is_in_the_report(zoe, owners, operator, trainers, change):
