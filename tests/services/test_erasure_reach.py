@@ -325,7 +325,10 @@ def test_a_list_without_the_row_of_the_person_removes_nobody_else(zoe, owners, o
     ours = roster(trainers, operator, rows_count=2)
     RosterRow.objects.create(roster=ours, line=2, said_name=NAME, outcome="ambiguous", may_mean=[place.pk])
     RosterRow.objects.create(roster=ours, line=3, said_name="Nobody", outcome="not_found")
+    other = roster(trainers, operator, rows_count=1)
+    RosterRow.objects.create(roster=other, line=2, said_name=ERASED, outcome="not_found")
     erased(zoe, owners)
+    assert wanted.is_whole(other.pk)
     assert not wanted.is_whole(ours.pk)
     assert_refused(Reason.ROSTER_GONE, planning.draft_roster, ours, actor=operator)
 
