@@ -1,8 +1,11 @@
 """Where else a person may be named, what runs meanwhile, and what others of the same name keep."""
 
+import sqlite3
+from pathlib import Path
+
 import pytest
 from django.apps import apps
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import BinaryField, CharField, JSONField, TextField
 from django.utils import timezone
 
@@ -64,7 +67,7 @@ def owners(owner, make_user):
 
 
 @pytest.fixture
-def club(db):
+def club(any_db):
     return m.system("Club app", provider="mudbase")
 
 
@@ -470,6 +473,35 @@ def nfd(name):
     import unicodedata
 
     return unicodedata.normalize("NFD", name)
+
+
+def test_nothing_of_them_is_left_in_the_file_of_the_database(fresh_db, zoe, owners, operator, trainers, change):
+    if connection.vendor != "sqlite":
+        pytest.skip("PostgreSQL keeps old rows until the next VACUUM, as docs/audit.md says")
+    # Some are built so, others have to be told.
+    bare = sqlite3.connect(":memory:")
+    bare.execute("PRAGMA secure_delete = OFF")
+    bare.executescript(connection.settings_dict["OPTIONS"]["init_command"])
+    assert bare.execute("PRAGMA secure_delete").fetchone() == (1,)
+    bare.close()
+    account = zoe.accounts.get()
+    for position in range(30):
+        Operation.objects.create(
+            change=change, position=position, connection=account.connection, account=account, verb="remove",
+            subject=f"account:{ID}", subject_label=NAME, state="confirmed", calls=[{"body": {"name": NAME}}],
+        )  # fmt: skip
+    Change.objects.filter(pk=change.pk).update(reason=f"{NAME} asked for it", ticket=NAME)
+    ours = roster(trainers, operator)
+    RosterPart.objects.create(roster=ours, number=1, data=NAME.encode())
+    RosterRow.objects.create(roster=ours, line=2, said_name=NAME, outcome="found", account=account)
+    erased(zoe, owners)
+    while words.keep_up():
+        pass
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    file = Path(connection.settings_dict["NAME"])
+    left = b"".join(path.read_bytes() for path in file.parent.glob(f"{file.name}*") if "template" not in path.name)
+    assert (left.count("Müller".encode()), left.count("müller".encode()), left.count(ID.encode())) == (0, 0, 0)
 
 
 def test_what_is_written_while_the_log_is_looked_through_is_erased_too(zoe, owners, operator, change, monkeypatch):
