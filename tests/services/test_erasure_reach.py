@@ -10,7 +10,7 @@ from django.db.models import BinaryField, CharField, JSONField, TextField
 from django.utils import timezone
 
 from membership.audit import archives, record, verify, words
-from membership.errors import Reason
+from membership.errors import ChangeRefused, Reason
 from membership.models import (
     Account,
     AnchorSink,
@@ -223,6 +223,27 @@ def test_an_earlier_wish_to_erase_them_that_was_rejected_names_nobody_any_more(z
     erased(zoe, owners)
     assert_gone("müller")
     assert Erasure.objects.get(pk=rejected.pk).label == ERASED
+
+
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_somebody_who_became_part_of_another_person_meanwhile_is_not_said_to_be_erased(zoe, owners, club, is_kept):
+    """Their accounts are the other one's: nothing of them would go."""
+    asked = erasure.ask(zoe, actor=owners[0])
+    number, account = zoe.pk, zoe.accounts.get()
+    other = m.person("Zoe M.", account)
+    Merging.objects.create(
+        person=other, former_id=number, name=NAME, created_at=timezone.now(), merged_at=timezone.now()
+    )
+    if not is_kept:
+        zoe.delete()
+    with pytest.raises(ChangeRefused) as refused:
+        erasure.approve(asked, actor=owners[1])
+    assert (refused.value.reason, refused.value.params) == (Reason.PERSON_MERGED, {"name": "Zoe M."})
+    assert erasure.reject(asked, actor=owners[1]).state == "rejected"
+    if is_kept:
+        assert_refused(Reason.PERSON_MERGED, erasure.ask, zoe, actor=owners[0])
+    erased(other, owners)
+    assert_gone("müller", EMAIL)
 
 
 def test_what_was_decided_about_a_change_of_theirs_alone_goes_as_its_reason_does(zoe, owners, operator, change):
