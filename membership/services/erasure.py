@@ -280,6 +280,8 @@ def _erase_changes(found: Traces, ids: frozenset[int], now: datetime) -> int:
     for change in rows:
         if change.pk in found.changes or found.is_told_in(change.reason):
             change.reason = ERASED if change.reason else ""
+        if change.pk in found.changes and "label" in change.selection:
+            change.selection["label"] = ERASED  # also a name that they no longer have
         if found.is_told_in(change.ticket):
             change.ticket = ERASED
         change.selection = found.without(change.selection)

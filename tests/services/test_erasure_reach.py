@@ -257,6 +257,16 @@ def test_what_was_decided_about_a_change_of_theirs_alone_goes_as_its_reason_does
     assert Decision.objects.get().said == ERASED
 
 
+def test_a_change_about_them_alone_loses_a_name_that_they_no_longer_have(zoe, owners, operator):
+    old = {"kind": "account", "id": zoe.accounts.get().pk, "label": "Zoë Ledig"}
+    made = Change.objects.create(
+        kind="removal_everywhere", selection=old, created_at=timezone.now(), requested_by=operator
+    )
+    erased(zoe, owners)
+    made.refresh_from_db()
+    assert made.selection == {**old, "label": ERASED}
+
+
 def test_the_ids_there_go_and_whoever_comes_back_is_somebody_new(zoe, owners, trainers):
     place = Participant.objects.get()
     erased(zoe, owners)
