@@ -148,6 +148,7 @@ class Reason(StrEnum):
     NEEDS_SECOND_PERSON = "needs_second_person"
     ALREADY_DECIDED = "already_decided"
     ALREADY_ASKED_TO_ERASE = "already_asked_to_erase"
+    PERSON_MERGED = "person_merged"
     ERASED = "erased"
     PLAN_STALE = "plan_stale"
     PLAN_ALTERED = "plan_altered"

@@ -159,6 +159,10 @@ REASONS: dict[Reason, Any] = {
     ),
     Reason.ALREADY_DECIDED: _("Somebody has decided about this already. Reload the page to see how."),
     Reason.ALREADY_ASKED_TO_ERASE: _("The erasure of this person is asked for already, and waits for a second person."),
+    Reason.PERSON_MERGED: _(
+        "This person is part of %(name)s by now, and so are the accounts. Nothing was erased: reject this, and ask to "
+        "erase %(name)s."
+    ),
     Reason.ERASED: _("Whom this was about was erased, so it cannot be planned again. Nothing was changed."),
     Reason.BEFORE_FIRST_LOOK: _(
         "On that day Musterbook did not look at this group yet: who was in it is not known."

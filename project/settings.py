@@ -139,8 +139,9 @@ if _database["ENGINE"].endswith("sqlite3"):
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,  # seconds that a writer waits for another
         # FULL: a committed intent survives power loss. recursive_triggers: INSERT OR REPLACE meets the audit triggers.
+        # secure_delete: what is erased is gone from the file, also what writing left beside its rows; Debian builds so.
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA recursive_triggers=ON;"
-        " PRAGMA foreign_keys=ON; PRAGMA busy_timeout=20000;",
+        " PRAGMA foreign_keys=ON; PRAGMA busy_timeout=20000; PRAGMA secure_delete=ON;",
     }
 else:
     _database["CONN_MAX_AGE"] = 60

@@ -19,6 +19,7 @@ from membership.models import (
     Change,
     Erasure,
     LeftOut,
+    Merging,
     Operation,
     Participant,
     PendingPlan,
@@ -66,6 +67,7 @@ def ask(person: Person, note: str = "", *, actor: "User") -> Erasure:
     said = clean(note, key="note", at_most=NOTE_CHARS)
     with transaction.atomic():
         row = Person.objects.select_for_update().get(pk=person.pk)
+        _need_own(row.pk)
         _need_free(traces(row))
         if Erasure.objects.filter(person_id=row.pk, state=ErasureState.ASKED).exists():
             refuse(Reason.ALREADY_ASKED_TO_ERASE)
@@ -123,6 +125,7 @@ def _erase_now(
     with transaction.atomic():
         row = _asked(erasure)
         person = Person.objects.select_for_update().filter(pk=row.person_id).first()
+        _need_own(row.person_id)
         if person is None or told is None:
             refuse(Reason.ERASED)
         found = traces(person)
@@ -180,6 +183,13 @@ def _need_right(actor: "User") -> None:
     need_right(actor, Right.ERASE)
     if reached_ids(actor) is not None:
         raise NotAllowed(Reason.NO_RIGHT, right=Right.ERASE.value)
+
+
+def _need_own(person_id: int) -> None:
+    """Whoever became part of somebody else has nothing of their own that could be erased."""
+    merging = Merging.objects.filter(former_id=person_id).select_related("person").first()
+    if merging is not None:
+        refuse(Reason.PERSON_MERGED, name=merging.person.name)
 
 
 def _need_free(found: Traces) -> None:
@@ -270,6 +280,8 @@ def _erase_changes(found: Traces, ids: frozenset[int], now: datetime) -> int:
     for change in rows:
         if change.pk in found.changes or found.is_told_in(change.reason):
             change.reason = ERASED if change.reason else ""
+        if change.pk in found.changes and "label" in change.selection:
+            change.selection["label"] = ERASED  # also a name that they no longer have
         if found.is_told_in(change.ticket):
             change.ticket = ERASED
         change.selection = found.without(change.selection)

@@ -14,6 +14,7 @@ from membership.models import (
     Decision,
     Erasure,
     Group,
+    Leaving,
     LeftOut,
     Merging,
     Operation,
@@ -31,10 +32,11 @@ TEXTS: Mapping[type[Model], tuple[str, ...]] = {
     Bundle: ("name", "note"),
     Change: ("reason", "ticket", "pause_params"),
     ChangeConnection: ("unknown_params",),
-    Connection: ("state_params",),
+    Connection: ("state_params", "slowed_params"),
     Decision: ("said",),
     Erasure: ("label", "note"),
-    Group: ("protected_note",),
+    Group: ("protected_note", "incomplete_params"),
+    Leaving: ("certificate",),
     LeftOut: ("reason_params",),
     Merging: ("protected_note",),
     Operation: ("outcome_params", "suspicion_params"),
@@ -54,7 +56,7 @@ _SEEN_WITH: Mapping[type[Model], tuple[str, type[Model]]] = {
 """What is seen by whoever sees another row."""
 
 
-_READ_WITH: Mapping[type[Model], str] = {Decision: "change_id", Erasure: "person_id"}
+_READ_WITH: Mapping[type[Model], str] = {Decision: "change_id", Erasure: "person_id", Leaving: "person_id"}
 _WHOLE: Mapping[type[Model], tuple[str, ...]] = {LeftOut: ("name",)}
 """Under which key of stored parameters a text may be a name as a whole."""
 
@@ -77,6 +79,25 @@ def mentions(found: Traces, model: type[Model], *which: Q, user: Viewer | None =
     for row in rows.only("pk", *columns, *also).iterator():
         if not _is_own(row, found):
             yield from (Mention(row, name) for name in columns if _tells(row, name, found))
+
+
+def said(found: Traces, mention: Mention) -> str:
+    """The text; of stored parameters only what names the person: the rest is about others."""
+    if not isinstance(mention.value, dict):
+        return str(mention.value)
+    emptied = found.without(mention.value, *_WHOLE.get(type(mention.row), ()))
+    return "; ".join(dict.fromkeys(_differing(mention.value, emptied)))
+
+
+def _differing(value: Any, emptied: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _differing(item, emptied[key])
+    elif isinstance(value, list):
+        for item, other in zip(value, emptied, strict=True):
+            yield from _differing(item, other)
+    elif value != emptied:
+        yield str(value)
 
 
 def erase(found: Traces, mention: Mention) -> None:
@@ -110,6 +131,8 @@ def _is_own(row: Model, found: Traces) -> bool:
     """What goes, or is told, as a whole."""
     if isinstance(row, Person):
         return row.pk in found.people
+    if isinstance(row, Leaving):
+        return row.person_id in found.people
     return isinstance(row, Operation) and row.pk in found.operations
 
 

@@ -209,7 +209,7 @@ def _mentions(found: Traces, actor: "User") -> Rows:
     """Texts that are not about the person, and name them."""
     own = Q(pk__in=found.changes)
     return [
-        {"where": str(model._meta.verbose_name), "number": each.row.pk, "text": each.value}
+        {"where": str(model._meta.verbose_name), "number": each.row.pk, "text": mentions.said(found, each)}
         for model in mentions.TEXTS
         for each in mentions.mentions(found, model, *((~own,) if model is Change else ()), user=actor)
     ]

@@ -56,7 +56,7 @@ def look_again(found: Traces, before: Told) -> Told:
     touched = (
         Q(created_at__gte=since) | Q(confirmed_at__gte=since) | Q(waiting_since__gte=since) | Q(paused_at__gte=since)
     )
-    newer = {
+    newer: Mapping[type[Model], Q] = {
         Change: touched,
         ChangeConnection: Q(change__created_at__gte=since) | Q(change__compiled_at__gte=since),
         LeftOut: Q(change__created_at__gte=since) | Q(change__compiled_at__gte=since),
