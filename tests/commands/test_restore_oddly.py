@@ -233,6 +233,21 @@ def test_where_keys_are_lost_the_backup_can_be_put_back_and_that_is_in_the_log(
     assert [key.split()[0] for key in data["keys_lost"]] == ["FIELD_KEYS"]
 
 
+@pytest.mark.parametrize("name", ["AUDIT_KEYS", "ANCHOR_KEYS"])
+def test_a_lost_key_of_the_log_is_named_by_the_verification_and_life_goes_on(backup, anchored, settings, name):  # noqa: F811
+    new = {
+        "AUDIT_KEYS": {"t9": "YmJiYmJiYmJiYmJiYmJiYmJiYmJiYmJiYmJiYmJiYmI="},
+        "ANCHOR_KEYS": {"a9": anchored.other_key},
+    }
+    setattr(settings, name, new[name])
+    code, said = run("restore", str(backup), "--replace", "--keys-lost")
+    assert code == 1
+    assert f"which is not in {name}" in said
+    assert names() == ["Ada"]
+    note("Cem")
+    assert AuditEntry.objects.filter(action="database.restored").count() == 1
+
+
 # what is there
 
 
