@@ -23,7 +23,7 @@ from django.db.models import Max, Min
 from django.utils import timezone
 
 from membership import conf
-from membership.audit import anchors, archives, cuts, erase, handing_over, record
+from membership.audit import anchors, archives, cuts, erase, handing_over, record, words
 from membership.audit.triggers import ENTRIES, PERSONAL
 from membership.models import AuditCut, AuditEntry, AuditSpan
 from membership.vocab import AuditAction, Chain
@@ -219,4 +219,5 @@ def _delete_some(row: AuditCut) -> int:
         )
         cursor.execute(f'DELETE FROM "{ENTRIES}" WHERE {within}', [row.chain, last])  # noqa: S608 - our own names
         AuditCut.objects.filter(pk=row.pk).update(cutting_id=None)
+        words.want_merge()
     return last - first + 1

@@ -14,7 +14,7 @@ from django.db import connection, connections, transaction
 from django.utils import timezone
 
 from membership import conf
-from membership.audit import anchoring, anchors, asked, cutting, record, verify
+from membership.audit import anchoring, anchors, asked, cutting, record, verify, words
 from membership.errors import BadValue, ChangeRefused, Reason
 from membership.models import AuditAnchor, AuditCut, AuditEntry, AuditSpan, Change, Person
 from membership.services import anchor_sinks, audit_checks
@@ -314,3 +314,21 @@ def test_a_fault_is_a_fault_also_while_something_is_cut_off(log, unguarded):  # 
 def test_what_an_erasure_left_beside_the_archives_keeps_nobody_from_verifying(log):  # noqa: F811
     (conf.archive_dir() / "connection-7-1-3.jsonl.new").mkdir(parents=True)
     assert audit_checks.verify_log().is_whole
+
+
+def test_what_was_cut_off_leaves_the_index_of_words(write, anchored):
+    if connection.vendor != "sqlite":
+        pytest.skip("PostgreSQL's index keeps itself in step")
+    write(CHAIN, "Qwertyuiop Zxcvbnm")
+    anchoring.make(now=LONG_AGO)
+    write(CHAIN, "Zoë")
+    anchoring.make()
+    anchor_sinks.send()
+    while words.keep_up():
+        pass
+    cut_log(days=365)
+    while words.keep_up():
+        pass
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM membership_auditwords_data WHERE instr(block, x'717765') > 0")  # "qwe"
+        assert cursor.fetchone()[0] == 0
