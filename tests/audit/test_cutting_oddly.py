@@ -311,6 +311,13 @@ def test_a_fault_is_a_fault_also_while_something_is_cut_off(log, unguarded):  # 
     assert "outcome" in str(verify.verify(progress=cut_meanwhile).faults[0])
 
 
+def test_what_was_cut_off_is_not_counted_as_still_to_be_verified(log, auditor):  # noqa: F811
+    cut_log(days=365)
+    assert (
+        audit_checks.ask_check(actor=auditor).total == AuditEntry.objects.count() - 1
+    )  # but what says that it was asked
+
+
 def test_what_an_erasure_left_beside_the_archives_keeps_nobody_from_verifying(log):  # noqa: F811
     (conf.archive_dir() / "connection-7-1-3.jsonl.new").mkdir(parents=True)
     assert audit_checks.verify_log().is_whole
