@@ -57,6 +57,12 @@ def back_up(path: Path, *, passphrase: str = "") -> Manifest:
         return backup_file.write(path, members, version=__version__, at=at, vendor=connection.vendor)
 
 
+def archives_beside() -> Path | None:
+    """The folder with archives of the log, which no backup holds; None: there are none."""
+    folder = conf.archive_dir()
+    return folder if any(folder.glob("*.jsonl")) else None
+
+
 def take_keys_out(path: Path, target: Path, *, passphrase: str) -> None:
     """Write the keys of a backup as lines for `.env`, for the owner alone. Raises `BadValue` where there are none."""
     with backup_file.opened(path, path.absolute().parent) as (_manifest, members):

@@ -6,6 +6,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from membership import conf
 from membership.audit import anchoring, archives, cutting, verify
 from membership.errors import ChangeRefused, Reason
 from membership.models import AuditEntry, WorkerBeat
@@ -84,6 +85,12 @@ def test_a_backup_from_before_a_cut_holds_what_was_cut_off_and_is_cut_again(old_
     anchoring.make()
     assert len(audit_retention.cut_log(days=0)) == 1
     assert verify.verify().is_whole
+
+
+def test_a_backup_says_that_archives_are_not_in_it(old_log, tmp_path):
+    assert "archives" not in run("backup", str(tmp_path / "x.backup"))[1]
+    run("audit", "cut", "--days", "365")
+    assert f"{conf.archive_dir()} are not in it" in run("backup", str(tmp_path / "x.backup"))[1]
 
 
 def test_a_backup_from_after_a_cut_goes_on_from_there(old_log, tmp_path):
