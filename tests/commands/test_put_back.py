@@ -10,7 +10,7 @@ from membership import conf
 from membership.audit import anchoring, archives, cutting, verify
 from membership.errors import ChangeRefused, Reason
 from membership.models import AuditEntry, WorkerBeat
-from membership.services import anchor_sinks, audit_retention
+from membership.services import anchor_sinks, audit_retention, ending_removals
 from membership.services.changes import confirm_change
 from membership.services.removal import draft_removal
 from membership.services.staging import resume_change
@@ -18,6 +18,9 @@ from membership.vocab import ChangeState
 from tests import mirrored
 from tests.audit.conftest import anchored  # noqa: F401 - a fixture
 from tests.commands.test_backup import asides_go, names, note, run  # noqa: F401 - fixtures
+from tests.hurry import work_in_a_hurry
+from tests.services.test_endings import added, is_there, removals, the_day_is_over, today, vera, waits_for  # noqa: F401
+from tests.world import GROUP_UID
 
 # what was on its way
 
@@ -49,6 +52,25 @@ def test_what_was_sent_after_the_backup_is_not_sent_once_more_unasked(world, ope
     resume_change(change, actor=operator)
     world.work()
     assert not is_in_trainers(state, "usr_zoe")
+
+
+@pytest.mark.usefixtures("added", "anchored")
+def test_an_end_date_that_was_over_when_a_backup_was_put_back_waits_for_somebody(world, vera, tmp_path):  # noqa: F811
+    file, state = tmp_path / "x.backup", world.sandbox.kaiten.state
+    the_day_is_over()
+    run("backup", str(file))
+    ending_removals.act_on_due()
+    work_in_a_hurry()
+    assert not is_there()
+    state.add_member(GROUP_UID, 6)
+    world.read()
+    assert is_there()
+    WorkerBeat.objects.all().delete()
+    assert run("restore", str(file), "--replace")[0] == 0
+    ending_removals.act_on_due()
+    (removal,) = removals()
+    assert removal.state == ChangeState.DRAFT
+    assert waits_for(vera) == [removal.pk]
 
 
 # backups and cuts
