@@ -124,6 +124,7 @@ class Reason(StrEnum):
     STAGE_NOT_READ = "stage_not_read"
     STAGE_LEFT_UNREAD = "stage_left_unread"
     ASKER_MAY_NOT = "asker_may_not"
+    BACKUP_PUT_BACK = "backup_put_back"
 
     # A part of a change is not taken back.
     CHANGED_SINCE = "changed_since"

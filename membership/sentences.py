@@ -131,6 +131,10 @@ REASONS: dict[Reason, Any] = {
         "%(by)s, who asked for this, may not do it any more. Nothing of it is sent before somebody who may answers for "
         "it: by a preview of their own, or by letting it go on where it is paused."
     ),
+    Reason.BACKUP_PUT_BACK: _(
+        "A backup of %(at)s was put back. What was sent of this change after that is not known here: refresh its "
+        "systems and look what is done, then let the rest go on, or cancel it."
+    ),
     # A part of a change is not taken back.
     Reason.CHANGED_SINCE: _("Somebody changed it since. It stays as it is now."),
     Reason.GROUP_DELETED: _("A deleted group cannot come back, nor can what was written in it."),

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,13 +23,14 @@ from django.db.models import Max, Min
 from django.utils import timezone
 
 from membership import conf
-from membership.audit import anchors, archives, cuts, erase, handing_over, record
+from membership.audit import anchors, archives, cuts, erase, handing_over, record, words
 from membership.audit.triggers import ENTRIES, PERSONAL
 from membership.models import AuditCut, AuditEntry, AuditSpan
 from membership.vocab import AuditAction, Chain
 
 AT_ONCE = 500
 GAP_S = 0.005  # SQLite has one writer: without a gap a page never gets its turn
+_UNFINISHED = ".part"
 NOBODY = -1
 """Id of a row that never exists: what refers to it cannot be committed."""
 
@@ -78,6 +79,7 @@ def cut_at(anchor: anchors.Anchor, *, chains: Sequence[str] = ()) -> list[Archiv
     """
     finish()
     archives.finish()
+    _clear()
     decided_before = _decided()
     with ExitStack() as held:
         written = [
@@ -96,6 +98,15 @@ def finish() -> None:
     for row in AuditCut.objects.order_by("chain"):
         while _delete_some(row):
             time.sleep(GAP_S)
+
+
+def _clear() -> None:
+    """What a cut that was killed left unfinished goes: nobody would look for anybody in it."""
+    for path in conf.archive_dir().glob(f"*{_UNFINISHED}"):
+        with suppress(ArchiveBroken):
+            handle = _alone(path)
+            path.unlink()
+            os.close(handle)
 
 
 def _first(chain: str) -> int | None:
@@ -127,7 +138,7 @@ def _archive(held: ExitStack, chain: str, first: int, last: int, mac: str) -> Ar
 
 
 def _unfinished(path: Path) -> Path:
-    return path.with_suffix(".jsonl.part")
+    return path.with_name(f"{path.name}{_UNFINISHED}")
 
 
 def _alone(path: Path) -> int:
@@ -219,4 +230,5 @@ def _delete_some(row: AuditCut) -> int:
         )
         cursor.execute(f'DELETE FROM "{ENTRIES}" WHERE {within}', [row.chain, last])  # noqa: S608 - our own names
         AuditCut.objects.filter(pk=row.pk).update(cutting_id=None)
+        words.want_merge()
     return last - first + 1

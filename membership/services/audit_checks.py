@@ -14,7 +14,7 @@ from django.utils import timezone
 from membership import conf
 from membership.audit import archives, record, verify
 from membership.errors import AuditUnavailable, Reason
-from membership.models import AuditCheck
+from membership.models import AuditCheck, AuditCut
 from membership.services.command_line import os_user
 from membership.services.shell import audited, need_right, refuse
 from membership.vocab import AuditAction, Chain, Right
@@ -38,8 +38,10 @@ def ask_check(*, actor: "User") -> AuditCheck:
     with transaction.atomic():
         if AuditCheck.objects.filter(ended_at=None).exists():
             refuse(Reason.BEING_VERIFIED)
+        cut_off = sum(AuditCut.objects.values_list("seq", flat=True))
+        total = max(0, verify.total() - cut_off)
         check = AuditCheck.objects.create(
-            asked_by_id=actor.pk, asked_by=actor.get_username(), asked_at=timezone.now(), total=verify.total()
+            asked_by_id=actor.pk, asked_by=actor.get_username(), asked_at=timezone.now(), total=total
         )
         entry = record.Entry(AuditAction.VERIFICATION_REQUESTED, actor=actor, data={"check": check.pk})
         record.write(Chain.PANEL, [entry])

@@ -1,4 +1,5 @@
-"""One file with everything of an installation: database, anchors, what the keys are, and, if asked for, the keys.
+"""One file with everything of an installation but archives of its log: database, anchors, what the keys are, and, if
+asked for, the keys.
 
 manifest.json   version, when, kind of database, the keys by id and fingerprint, SHA-256 of the other members
 database        a copy of SQLite's file, or a dump of PostgreSQL in its custom format

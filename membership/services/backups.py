@@ -16,10 +16,11 @@ from membership import __version__, conf
 from membership.audit import anchor_file, anchoring, anchors, record, verify
 from membership.audit.chain import stamp
 from membership.errors import BadValue, ChangeRefused, Reason
-from membership.models import AuditAnchor
+from membership.models import AuditAnchor, Change
+from membership.operations import stages
 from membership.services import anchor_sinks, audit_checks, backup_file, database_copies, health
 from membership.services.backup_file import ANCHORS, DATABASE, KEYS, Manifest
-from membership.vocab import AuditAction, Chain
+from membership.vocab import AuditAction, Chain, ChangeState
 
 _APP = AuditAnchor._meta.app_label
 
@@ -31,6 +32,8 @@ class Restored:
     """Where the state before is kept; None: there was none."""
     given_up: int
     """Anchors that held for what came after the backup."""
+    held: int
+    """Changes that were not done then, and wait now for somebody who looks what was sent of them since."""
     report: verify.Report
 
 
@@ -52,6 +55,12 @@ def back_up(path: Path, *, passphrase: str = "") -> Manifest:
             backup_file.encrypt_keys(members[KEYS], passphrase)
         at = stamp(timezone.now())
         return backup_file.write(path, members, version=__version__, at=at, vendor=connection.vendor)
+
+
+def archives_beside() -> Path | None:
+    """The folder with archives of the log, which no backup holds; None: there are none."""
+    folder = conf.archive_dir()
+    return folder if any(folder.glob("*.jsonl")) else None
 
 
 def take_keys_out(path: Path, target: Path, *, passphrase: str) -> None:
@@ -81,7 +90,7 @@ def restore(path: Path, *, replace: bool = False, keys_lost: bool = False) -> Re
         try:
             call_command("migrate", interactive=False, verbosity=0)
             lost = _anchors_ahead()
-            _record(manifest, lost, missing)
+            held = _record(manifest, lost, missing)
             _put_anchors(members[ANCHORS])
         except BaseException:
             database_copies.put_back(aside)
@@ -93,7 +102,7 @@ def restore(path: Path, *, replace: bool = False, keys_lost: bool = False) -> Re
             anchoring.give_up(lost)
     anchor_sinks.send()
     report = audit_checks.verify_log()
-    return Restored(manifest, None if is_new else aside, len(lost), report)
+    return Restored(manifest, None if is_new else aside, len(lost), held, report)
 
 
 def _need_fitting(manifest: Manifest, database: Path, keys_lost: bool) -> list[str]:
@@ -148,7 +157,9 @@ def _anchors_ahead() -> list[anchors.Signed]:
     return found
 
 
-def _record(manifest: Manifest, lost: list[anchors.Signed], missing: list[str]) -> None:
+def _record(manifest: Manifest, lost: list[anchors.Signed], missing: list[str]) -> int:
+    """Record that it was put back, and hold what was not done then: returns how many changes."""
+    now = timezone.now()
     numbers = [anchors.content(each).n for each in lost]
     entry = record.Entry(
         AuditAction.DATABASE_RESTORED,
@@ -160,4 +171,15 @@ def _record(manifest: Manifest, lost: list[anchors.Signed], missing: list[str]) 
         },
     )
     with transaction.atomic():
-        record.write(Chain.PANEL, [entry])
+        held = [_held(pk) for pk in _under_way() if stages.hold(pk, Reason.BACKUP_PUT_BACK, {"at": manifest.at}, now)]
+        record.write(Chain.PANEL, [entry, *held], at=now)
+    return len(held)
+
+
+def _under_way() -> list[int]:
+    rows = Change.objects.filter(state__in=ChangeState.moving(), cancel_wanted_at=None)
+    return list(rows.order_by("pk").values_list("pk", flat=True))
+
+
+def _held(change_id: int) -> record.Entry:
+    return record.Entry(AuditAction.CHANGE_PAUSED, change_id=change_id, outcome=Reason.BACKUP_PUT_BACK)

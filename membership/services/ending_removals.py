@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 
 from membership.audit import record
 from membership.errors import MusterbookError, Reason
-from membership.models import Change, Ending, Participant, Presence, has_right, visible_to
+from membership.models import AuditEntry, Change, Ending, Participant, Presence, has_right, visible_to
 from membership.plans import compile as plan_compiler
 from membership.plans.wishes import Remove
 from membership.services import changes, drafts, endings
@@ -128,8 +128,17 @@ def _remove(due: Sequence[Ending]) -> int:
             return closed  # somebody was quicker; the next look sees the rest
         change = drafts.store_draft(ChangeKind.ENDING, {"kind": "ending", "endings": still}, plan, actor=author)
         Ending.objects.filter(pk__in=still).update(state=EndingState.DUE, removal=change)
-    _confirm(change, author)
+    if not _may_be_done(due):
+        _confirm(change, author)
     return closed + len(places)
+
+
+def _may_be_done(due: Sequence[Ending]) -> bool:
+    """Whether they were due when a backup was put back: the state that was given up may have removed these people, and
+    somebody may have put them back since. So somebody looks."""
+    restored = AuditEntry.objects.filter(action=AuditAction.DATABASE_RESTORED).order_by("-pk")
+    at = restored.values_list("at", flat=True).first()
+    return at is not None and any(row.set_at < at and row.last_day < timezone.localdate(at) for row in due)
 
 
 def _places(due: Sequence[Ending]) -> tuple[dict[int, int], list[int]]:

@@ -31,7 +31,8 @@ class ChangeState(TextChoices):
     WAITING -> REJECTED               a second person rejected it
     WAITING -> CANCELLED              withdrawn before anybody decided
     QUEUED -> RUNNING                 the worker claimed its first operation
-    QUEUED, RUNNING -> PAUSED         somebody paused it, a stage did not end as confirmed, or its asker may not act
+    QUEUED, RUNNING -> PAUSED         somebody paused it, a stage did not end as confirmed, its asker may not act, or a
+                                      backup was put back
     PAUSED -> QUEUED, RUNNING         somebody lets it go on
     PAUSED -> DONE, DONE_WITH_FAILURES, CANCELLED   what had begun has ended, and nothing is left
     QUEUED, RUNNING -> DONE           every operation ended well

@@ -64,6 +64,13 @@ def test_a_group_that_nobody_had_looked_at_did_not_gain_the_person(as_, viewer, 
     assert "Came (0)" in said
 
 
+def test_a_group_that_was_not_read_since_says_so(as_, viewer, told):
+    address, says = f"/membership/group/{told.pk}/then/", "changed outside after that is not in it"
+    assert says not in body(as_(viewer).get(address, {"day": day(1)}))
+    type(told).objects.filter(pk=told.pk).update(read_at=timezone.now() - dt.timedelta(days=3))
+    assert says in body(as_(viewer).get(address, {"day": day(1)}))
+
+
 @pytest.mark.parametrize("asked", ["soon", "2999-01-01", "0001-01-01", "\0"])
 def test_what_is_no_day_is_told(as_, viewer, told, asked):
     assert "must be a day" in body(

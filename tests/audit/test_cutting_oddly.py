@@ -14,7 +14,7 @@ from django.db import connection, connections, transaction
 from django.utils import timezone
 
 from membership import conf
-from membership.audit import anchoring, anchors, asked, cutting, record, verify
+from membership.audit import anchoring, anchors, archives, asked, cutting, record, verify, words
 from membership.errors import BadValue, ChangeRefused, Reason
 from membership.models import AuditAnchor, AuditCut, AuditEntry, AuditSpan, Change, Person
 from membership.services import anchor_sinks, audit_checks
@@ -99,17 +99,42 @@ def test_an_archive_of_that_name_with_other_entries_is_not_overwritten(log):  # 
     assert (seqs(), AuditCut.objects.count(), files()) == ([1, 2, 3, 4, 5], 0, ["connection-7-1-3.jsonl"])
 
 
-def test_what_a_cut_left_that_was_killed_before_it_was_recorded_is_made_anew(log, monkeypatch):  # noqa: F811
-    def killed(*_args):
-        raise KeyboardInterrupt
+@pytest.mark.parametrize("nth", [1, 2])
+@pytest.mark.parametrize(
+    "step", ["_alone", "_read_back", "_unfinished", "_record", "_to_disk", "record.write", "finish", "_delete_some"]
+)
+def test_wherever_a_cut_is_killed_the_log_is_whole_and_the_next_one_ends_it(log, monkeypatch, step, nth):  # noqa: F811
+    *where, name = step.split(".")
+    module, calls = (record if where else cutting), []
+    real = getattr(module, name)
+
+    def killed(*args, **more):
+        calls.append(True)
+        if len(calls) == nth:
+            raise KeyboardInterrupt
+        return real(*args, **more)
 
     with monkeypatch.context() as patched:
-        patched.setattr(cutting, "_to_disk", killed)
-        with pytest.raises(KeyboardInterrupt):
+        patched.setattr(module, name, killed)
+        try:
             cut_log(days=365)
-    assert (seqs(), verify.verify().is_whole) == ([1, 2, 3, 4, 5], True)
-    assert len(cut_log(days=365)) == 2
-    assert (seqs(), numbers(archive())) == ([4, 5], [1, 2, 3])
+        except KeyboardInterrupt:
+            assert (seqs()[-2:], verify.verify().is_whole) == ([4, 5], True)
+    cut_log(days=365)
+    assert (seqs(), seqs("panel")[0]) == ([4, 5], 2)
+    assert (numbers(archive()), files()) == ([1, 2, 3], ["connection-7-1-3.jsonl", "panel-1-1.jsonl"])
+    assert verify.verify().is_whole
+    assert archives.missing() == []
+
+
+def test_what_a_cut_that_was_killed_left_unfinished_goes_with_the_next(log):  # noqa: F811
+    conf.archive_dir().mkdir()
+    archive("connection-7-1-2.jsonl.part").write_text("Ada")
+    held = archive("connection-8-1-2.jsonl.part")
+    with held.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        cut_log(days=365)
+    assert files() == ["connection-7-1-3.jsonl", held.name, "panel-1-1.jsonl"]
 
 
 def test_nothing_of_an_archive_that_could_not_be_written_stays(log, monkeypatch):  # noqa: F811
@@ -311,6 +336,31 @@ def test_a_fault_is_a_fault_also_while_something_is_cut_off(log, unguarded):  # 
     assert "outcome" in str(verify.verify(progress=cut_meanwhile).faults[0])
 
 
+def test_what_was_cut_off_is_not_counted_as_still_to_be_verified(log, auditor):  # noqa: F811
+    cut_log(days=365)
+    assert (
+        audit_checks.ask_check(actor=auditor).total == AuditEntry.objects.count() - 1
+    )  # but what says that it was asked
+
+
 def test_what_an_erasure_left_beside_the_archives_keeps_nobody_from_verifying(log):  # noqa: F811
     (conf.archive_dir() / "connection-7-1-3.jsonl.new").mkdir(parents=True)
     assert audit_checks.verify_log().is_whole
+
+
+def test_what_was_cut_off_leaves_the_index_of_words(write, anchored):
+    if connection.vendor != "sqlite":
+        pytest.skip("PostgreSQL's index keeps itself in step")
+    write(CHAIN, "Qwertyuiop Zxcvbnm")
+    anchoring.make(now=LONG_AGO)
+    write(CHAIN, "Zoë")
+    anchoring.make()
+    anchor_sinks.send()
+    while words.keep_up():
+        pass
+    cut_log(days=365)
+    while words.keep_up():
+        pass
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM membership_auditwords_data WHERE instr(block, x'717765') > 0")  # "qwe"
+        assert cursor.fetchone()[0] == 0

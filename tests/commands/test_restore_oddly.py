@@ -6,7 +6,6 @@ import os
 import shutil
 import stat
 import tarfile
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -14,11 +13,10 @@ from django.core.management import CommandError
 from django.db import connection, connections
 from django.utils import timezone
 
-from membership.audit import anchoring, archives, cutting, verify
-from membership.errors import ChangeRefused
+from membership.audit import verify
 from membership.management.prepare import hold_folder
 from membership.models import AuditEntry, Connection, WorkerBeat
-from membership.services import anchor_sinks, audit_retention, backups, database_copies
+from membership.services import backups, database_copies
 from tests import mirrored
 from tests.audit.conftest import anchored  # noqa: F401 - a fixture
 from tests.commands.test_backup import asides_go, backup, names, note, run  # noqa: F401 - fixtures
@@ -233,6 +231,21 @@ def test_where_keys_are_lost_the_backup_can_be_put_back_and_that_is_in_the_log(
     assert [key.split()[0] for key in data["keys_lost"]] == ["FIELD_KEYS"]
 
 
+@pytest.mark.parametrize("name", ["AUDIT_KEYS", "ANCHOR_KEYS"])
+def test_a_lost_key_of_the_log_is_named_by_the_verification_and_life_goes_on(backup, anchored, settings, name):  # noqa: F811
+    new = {
+        "AUDIT_KEYS": {"t9": "YmJiYmJiYmJiYmJiYmJiYmJiYmJiYmJiYmJiYmJiYmI="},
+        "ANCHOR_KEYS": {"a9": anchored.other_key},
+    }
+    setattr(settings, name, new[name])
+    code, said = run("restore", str(backup), "--replace", "--keys-lost")
+    assert code == 1
+    assert f"which is not in {name}" in said
+    assert names() == ["Ada"]
+    note("Cem")
+    assert AuditEntry.objects.filter(action="database.restored").count() == 1
+
+
 # what is there
 
 
@@ -289,92 +302,3 @@ def test_the_tools_are_told_where_and_how_and_never_the_password(fresh_db, monke
     assert "sslmode=verify-full" in place
     assert "sslrootcert=/x/root.crt" in place
     assert "geheim" not in place
-
-
-# backups and cuts
-
-
-@pytest.fixture
-def old_log(fresh_db, anchored):  # noqa: F811
-    """Ada long ago, Bob lately, an anchor for each."""
-    long_ago = timezone.now() - timedelta(days=400)
-    note("Ada")
-    anchoring.make(now=long_ago)
-    note("Bob")
-    anchoring.make()
-    anchor_sinks.send()
-
-
-def first_seq():
-    return AuditEntry.objects.filter(chain="panel").order_by("seq").values_list("seq", flat=True).first()
-
-
-def test_a_backup_from_before_a_cut_holds_what_was_cut_off_and_is_cut_again(old_log, tmp_path):
-    file = tmp_path / "before.backup"
-    run("backup", str(file))
-    assert run("audit", "cut", "--days", "365")[0] == 0
-    note("Cem")
-    anchoring.make()
-    anchor_sinks.send()
-    code, said = run("restore", str(file), "--replace")
-    assert code == 0, said
-    assert (first_seq(), names()) == (1, ["Ada", "Bob"])
-    code, said = run("audit", "cut", "--days", "365")
-    assert (code, first_seq()) == (0, 2), said
-    assert run("audit", "verify")[0] == 0
-    anchoring.make()
-    assert len(audit_retention.cut_log(days=0)) == 1
-    assert verify.verify().is_whole
-
-
-def test_a_backup_from_after_a_cut_goes_on_from_there(old_log, tmp_path):
-    file = tmp_path / "after.backup"
-    assert run("audit", "cut", "--days", "365")[0] == 0
-    run("backup", str(file))
-    note("Cem")
-    anchoring.make()
-    anchor_sinks.send()
-    code, said = run("restore", str(file), "--replace")
-    assert code == 0, said
-    assert (first_seq(), names()) == (2, ["Ada", "Bob"])
-    anchoring.make()
-    assert len(audit_retention.cut_log(days=0)) == 1
-    assert verify.verify().is_whole
-    assert archives.missing() == []
-
-
-def test_a_backup_from_the_middle_of_a_cut_is_whole(old_log, tmp_path, monkeypatch):
-    file = tmp_path / "middle.backup"
-    with monkeypatch.context() as patched:
-        patched.setattr(cutting, "_delete_some", lambda _row: 0)
-        audit_retention.cut_log(days=365)
-    run("backup", str(file))
-    code, said = run("restore", str(file), "--replace")
-    assert code == 0, said
-    assert first_seq() == 1
-    run("audit", "cut", "--days", "365")
-    assert (first_seq(), verify.verify().is_whole) == (2, True)
-
-
-def test_archives_that_another_state_made_are_not_overwritten_after_a_restore(old_log, tmp_path):
-    """The same numbers are other entries now."""
-    file = tmp_path / "early.backup"
-    run("backup", str(file))
-    note("Cem")
-    note("Dee")
-    anchoring.make()
-    anchor_sinks.send()
-    made = audit_retention.cut_log(days=0)
-    before = made[0].path.read_bytes()
-    assert run("restore", str(file), "--replace")[0] == 0
-    while AuditEntry.objects.filter(chain="panel").count() < made[0].last:
-        note("Eve")
-    newest = AuditEntry.objects.get(chain="panel", seq=made[0].last)
-    assert newest.mac != made[0].mac
-    anchoring.make()
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT max(seq) FROM membership_audithead WHERE chain = 'panel'")
-        assert cursor.fetchone()[0] == made[0].last
-    with pytest.raises(ChangeRefused):
-        audit_retention.cut_log(days=0)
-    assert made[0].path.read_bytes() == before

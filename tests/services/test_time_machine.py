@@ -7,11 +7,13 @@ from django.utils import timezone
 
 from membership.errors import BadValue, ChangeRefused, NotAllowed, Reason
 from membership.models import AuditEntry, Drift, Group, Operation, Participant, Presence
+from membership.providers.errors import OutcomeUnknown
 from membership.services import removal, time_machine
 from membership.services.addition import draft_addition
 from membership.services.changes import confirm_change
 from membership.vocab import AuditAction, ChangeKind, DriftKind, PresenceCause, Verb
 from tests import mirrored as m
+from tests.operations.listed_remote import ListedRemote, connect, read
 from tests.services.asking import assert_refused
 
 TODAY = timezone.localdate
@@ -301,3 +303,29 @@ def test_a_group_that_is_brought_back_is_as_it_was(world, operator):
     assert after == before
     with pytest.raises(ChangeRefused):
         time_machine.draft_back(group, day(2), actor=operator)
+
+
+@pytest.mark.django_db
+def test_what_readings_leave_tells_when_a_group_was_known():
+    """A first reading that breaks off, a whole one, a group that is gone, and one that is back."""
+    club, remote = connect(), ListedRemote()
+    remote.people = {"1": "Ada", "2": "Bo", "3": "Cy"}
+    remote.rooms = {"chess": {"1": "1", "2": "2", "3": "3"}, "choir": {"2": "2"}}
+    remote.errors["chess"], remote.told_before_error = OutcomeUnknown(Reason.ANSWER_LOST), 1
+    moments = []
+    read(club, remote)
+    moments.append(timezone.now())
+    remote.errors.clear()
+    read(club, remote)
+    moments.append(timezone.now())
+    kept = remote.rooms.pop("chess")
+    read(club, remote)
+    moments.append(timezone.now())
+    remote.rooms["chess"] = kept
+    read(club, remote)
+    moments.append(timezone.now())
+    chess = Group.objects.get(remote_id="chess")
+    known = [time_machine.known_since(chess, at) < at for at in moments]
+    assert known == [False, True, False, True]
+    whole = Presence.objects.filter(time_machine._there(moments[1]), participant__group=chess)
+    assert set(whole.values_list("participant__label", flat=True)) == {"Ada", "Bo", "Cy"}

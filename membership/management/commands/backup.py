@@ -28,6 +28,8 @@ class Command(PanelCommand):
         except OSError as error:
             raise CommandError(f"{file} could not be written ({error.strerror or error}).") from error
         self.stdout.write(f"{file} holds the database as of {made.at}.")
+        if folder := backups.archives_beside():
+            self.stdout.write(f"The archives of the log in {folder} are not in it: copy them, too.")
         if keys:
             self.stdout.write("It holds the keys, too: whoever knows the passphrase can open everything.")
             return

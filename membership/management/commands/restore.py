@@ -47,6 +47,11 @@ class Command(PanelCommand):
             self.stdout.write(
                 f"{done.given_up} anchors held for what came after the backup: every verification says so."
             )
+        if done.held:
+            self.stdout.write(
+                f"Changes that were not done then: {done.held}. They are paused: refresh, look what was sent of them"
+                " since, then let them go on, or cancel them."
+            )
         for fault in done.report.faults:
             self.stderr.write(self.style.ERROR(str(fault)))
         if not done.report.is_whole:
