@@ -23,7 +23,7 @@ def is_whole(roster_id: int) -> bool:
 def is_erased_in(roster_id: int) -> bool:
     """Whether somebody was erased from its rows: whom these meant, or may have meant, is no longer known."""
     meant = (RowOutcome.FOUND, RowOutcome.PROPOSED, RowOutcome.AMBIGUOUS)
-    nobody = {"account": None, "participant": None, "may_mean": []}
+    nobody: dict[str, object] = {"account": None, "participant": None, "may_mean": []}
     return RosterRow.objects.filter(roster=roster_id, said_name=ERASED, outcome__in=meant, **nobody).exists()
 
 
