@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 from membership.admin import choosing
 from membership.admin.base import PanelAdmin
 from membership.admin.picking import RIGHT_BOXES, Answer, Pick, ask
-from membership.admin.requests import Request, missing, visible_systems
+from membership.admin.requests import Request, missing, sent, visible_systems
 from membership.admin.until import until_form
 from membership.errors import NotAllowed, Reason
 from membership.models import Bundle, BundleItem, Change, has_right, visible_to
@@ -119,7 +119,7 @@ class BundleAdmin(PanelAdmin):
             lead=_("Tick its groups, and the rights that go with each. What is not ticked is as the system gives it."),
             button=_("Save the bundle"),
             choices=choosing.groups(request, systems, each_with_rights=True),
-            form=BundleForm(request.POST or None, initial=initial),
+            form=BundleForm(sent(request), initial=initial),
             chosen={item.group_id: _ticked(item) for item in _items(row)} if row else {},
             draft=draft,
             back=cells.page(row) if row else cells.listing(Bundle),

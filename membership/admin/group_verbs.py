@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 from membership.admin import choosing
 from membership.admin.base import PanelAdmin
 from membership.admin.picking import Answer, Pick, ask
-from membership.admin.requests import Request, missing, visible_systems
+from membership.admin.requests import Request, missing, sent, visible_systems
 from membership.admin.until import until_form
 from membership.errors import BadValue, ChangeRefused, NotAllowed, Reason
 from membership.models import Change, Connection, Group, has_right
@@ -125,7 +125,7 @@ class GroupVerbs(PanelAdmin):
         system = next((row for row in systems if wanted in ("", str(row.pk))), None)
         if system is None:
             raise Http404
-        form = NameForm(request.POST or None)
+        form = NameForm(sent(request))
         title = _("Create a group in %(system)s") % {"system": inert.inert(system.name)}
         if abilities(system).members_on_create:
             return ask(self, request, self._with_members(request, system, form, title))

@@ -11,9 +11,9 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 
-from membership.admin.requests import Request
+from membership.admin.requests import Request, whence
 from membership.errors import BadValue, Reason
-from membership.services import sessions, shell, users
+from membership.services import shell, users
 
 
 class OwnPasswordForm(PasswordChangeForm):
@@ -31,7 +31,6 @@ def change_own_password(request: Request) -> HttpResponse:
         return HttpResponseRedirect(reverse("admin:index"))
     if "old_password" in form.errors:
         wrong = BadValue(Reason.BAD_VALUE, key="old_password", why=_("it is not this user's"))
-        personal = {"method": request.method, "path": request.path, "address": sessions.address_of(request)}
-        shell.record_refusal("request", wrong, actor=request.user, personal=personal)
+        shell.record_refusal("request", wrong, actor=request.user, personal=whence(request))
     context = {**admin.site.each_context(request), "form": form, "title": _("Change password")}
     return TemplateResponse(request, "membership/users/own_password.html", context)

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 from membership.admin import choosing, person_matrix, selections
 from membership.admin.base import PanelAdmin
 from membership.admin.picking import Answer, Choices, Pick, ask
-from membership.admin.requests import Request, selection_of
+from membership.admin.requests import Request, selection_of, sent
 from membership.admin.selections import Selected
 from membership.admin.until import UntilForm, until_form
 from membership.errors import ChangeRefused, NotAllowed, Reason
@@ -96,7 +96,7 @@ class PersonVerbs(PanelAdmin):
         )
 
     def _ask_model(self, request: Request, chosen: Selected) -> HttpResponse:
-        form = SameGroupsForm(request.POST or None, initial={"with_rights": True})
+        form = SameGroupsForm(sent(request), initial={"with_rights": True})
 
         def draft(answer: Answer) -> Change:
             return same_groups.draft_same_groups(answer.rows[0], chosen.rows, **answer.data, actor=request.user)

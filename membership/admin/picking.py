@@ -10,7 +10,7 @@ from django.http import HttpResponse, HttpResponseRedirect, QueryDict
 from django.utils.translation import gettext_lazy as _
 
 from membership.admin.base import PanelAdmin, Text
-from membership.admin.requests import ROW_ID, Request
+from membership.admin.requests import ROW_ID, Request, whence
 from membership.admin.selections import IDS, QUERY
 from membership.errors import BadValue, ChangeRefused, NotAllowed, Reason
 from membership.sentences import say
@@ -98,7 +98,7 @@ def ask(page: PanelAdmin, request: Request, pick: Pick) -> HttpResponse:
             return HttpResponseRedirect(cells.page(pick.draft(_answer(request, pick))))
         except (BadValue, ChangeRefused) as refusal:
             if not refusal.is_recorded:
-                shell.record_refusal("request", refusal, actor=request.user)
+                shell.record_refusal("request", refusal, actor=request.user, personal=whence(request))
             error = inert.inert(say(refusal))
     context = {"pick": pick, "error": error, "rights": _boxes(request, pick), **_found(request, pick)}
     if pick.crumbs:

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.views.defaults import server_error as default_server_error
 
 from membership import sentences
-from membership.admin.requests import OutOfReach
+from membership.admin.requests import OutOfReach, whence
 from membership.errors import AuditUnavailable, BadValue, ChangeRefused, MusterbookError, NotAllowed, Reason
 from membership.services import inert, sessions, shell
 
@@ -114,8 +114,7 @@ def _record(request: HttpRequest, error: MusterbookError) -> None:
     user = getattr(request, "user", None)
     if not getattr(user, "is_authenticated", False) and not sessions.gets_own_entry(request):
         return  # one address asks all the time: it is counted
-    personal = {"method": request.method, "path": request.path, "address": sessions.address_of(request)}
-    shell.record_refusal("request", error, actor=user, personal=personal)
+    shell.record_refusal("request", error, actor=user, personal=whence(request))
 
 
 def _page(request: HttpRequest, title: str, says: str, status: int) -> HttpResponse:

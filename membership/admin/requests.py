@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import Model, QuerySet
-from django.http import Http404, HttpRequest
+from django.http import Http404, HttpRequest, QueryDict
 from django.utils.translation import gettext as _
 
 from membership.errors import AuditUnavailable, MusterbookError
@@ -37,6 +37,16 @@ def visible_systems(request: HttpRequest) -> list[Connection]:
     return found
 
 
+def sent(request: HttpRequest) -> QueryDict | None:
+    """What a form is made of; None where nothing was sent. A form without any field was sent, too, and is refused."""
+    return request.POST if request.method == "POST" else None
+
+
+def whence(request: HttpRequest) -> dict[str, Any]:
+    """What the log keeps of a request that was refused."""
+    return {"method": request.method, "path": request.path, "address": sessions.address_of(request)}
+
+
 class OutOfReach(Http404):
     """There is such a row, and the user may not see it: the page is as for none, and the log tells it."""
 
@@ -51,8 +61,7 @@ def missing(request: Request, model: type[Model], pk: int) -> Http404:
 def refuse(request: HttpRequest, error: MusterbookError) -> None:
     """Tell on the next page why nothing was done; in the log, too, where no service has done so."""
     if not error.is_recorded and not isinstance(error, AuditUnavailable):
-        personal = {"method": request.method, "path": request.path, "address": sessions.address_of(request)}
-        shell.record_refusal("request", error, actor=request.user, personal=personal)
+        shell.record_refusal("request", error, actor=request.user, personal=whence(request))
     messages.error(request, inert.inert(say(error)))
 
 

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 from membership import conf
 from membership.admin import filters
 from membership.admin.base import PanelAdmin
-from membership.admin.requests import ROW_ID, Request
+from membership.admin.requests import ROW_ID, Request, sent, whence
 from membership.admin.until import UntilForm
 from membership.admin.uploads import was_too_large
 from membership.errors import BadValue, ChangeRefused, NotAllowed, Reason
@@ -84,14 +84,15 @@ class RosterAdmin(PanelAdmin):
         if not has_right(request.user, Right.ACT):
             raise NotAllowed(Reason.NO_RIGHT)
         group = _group(request)
-        form = UploadForm(request.POST or None, request.FILES or None)
+        form = UploadForm(sent(request), request.FILES or None)
         error = ""
         if request.method == "POST":
             try:
                 return HttpResponseRedirect(cells.page(_uploaded(request, group, form)))
             except (BadValue, ChangeRefused) as refusal:
                 if not refusal.is_recorded:
-                    shell.record_refusal("upload", refusal, actor=request.user, about=(group,))
+                    personal = whence(request)
+                    shell.record_refusal("upload", refusal, actor=request.user, about=(group,), personal=personal)
                 error = inert.inert(say(refusal))
         context = {"form": form, "group": group, "error": error, "limit": conf.roster_max_mb()}
         title = _("Bring %(group)s in line with a list") % {"group": inert.inert(str(group))}

@@ -150,6 +150,20 @@ def test_what_a_page_itself_refuses_is_recorded_and_told(as_, owner, ada, addres
     assert (method, path) == ("POST", address.partition("?")[0])
 
 
+def test_a_form_without_any_field_is_refused_and_recorded(as_, operator, ada):
+    """No page of ours sends one; its token may come in a header."""
+    client, group = as_(operator), ada.group_id
+    mirrored.person("Ada", ada.account)
+    asked = [
+        "/membership/bundle/new/",
+        f"/membership/roster/new/?group={group}",
+        f"/membership/group/{group}/add_people/",
+        f"/membership/group/new/?system={ada.group.connection_id}",
+    ]
+    assert {client.post(address).status_code for address in asked} == {200}
+    assert [path for _outcome, _method, path in refusals()] == [address.partition("?")[0] for address in asked]
+
+
 def test_a_wrong_password_where_ones_own_is_changed_is_recorded_without_it(as_, viewer):
     """Somebody at a panel that was left open may try."""
     new = "an even longer password"
