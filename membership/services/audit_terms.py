@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from itertools import product
 from typing import Any
+from unicodedata import normalize
 
 from django.contrib.auth import get_user_model
 from django.db.models import Q, QuerySet
@@ -47,8 +49,9 @@ def _row(column: str, model: Any, *columns: str) -> Term:
 
 def _named(rows: "QuerySet[Any]", value: str, *columns: str) -> list[int]:
     condition = Q()
-    for name in columns:
-        condition |= matching.contains(name, value)
+    # Letters with marks of their own are stored as the systems tell them.
+    for name, form in product(columns, {normalize("NFC", value), normalize("NFD", value)}):
+        condition |= matching.contains(name, form)
     return list(rows.filter(condition).order_by("pk").values_list("pk", flat=True)[: ROWS_MEANT + 1])
 
 

@@ -89,7 +89,7 @@ class Traces:
     @property
     def unmistakable(self) -> list[str]:
         """Names of several words, and e-mails: in a text they mean this person. A single word may mean anybody."""
-        return sorted(name for name in self.names if " " in name.strip() or "@" in name)
+        return sorted(name for name in self.names if len(name.split()) > 1 or "@" in name)
 
     def is_told_in(self, text: str, *, but: Collection[str] = ()) -> bool:
         """Whether a text, also one from an address, names the person beyond mistake, by other names than `but`."""

@@ -190,6 +190,15 @@ def test_a_person_is_also_whoever_became_part_of_them(told, auditor):
     assert row in audit_log.history(told["ada"], auditor)
 
 
+@pytest.mark.parametrize(("stored", "typed"), [("Cafe\u0301", "caf\u00e9"), ("Caf\u00e9", "cafe\u0301")])
+def test_letters_and_their_marks_are_one_however_they_are_stored(told, auditor, stored, typed):
+    group = mirrored.group(stored, told["club"])
+    row = put(AuditAction.GROUP_PROTECTED, group_id=group.pk, personal={"name": stored})
+    for line in (typed, f"group:{typed}"):
+        rows, asked = audit_query.narrow(audit_log.entries(auditor), line, auditor)
+        assert (list(rows), asked.faults) == ([row], [])
+
+
 def test_what_is_in_quotes_stays_as_it_is(told, auditor):
     row = put(AuditAction.GROUP_PROTECTED, personal={"reason": "see group: chess"})
     found = audit_query.narrow(audit_log.entries(auditor), '"see group: chess"', auditor)[0]

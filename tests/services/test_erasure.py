@@ -188,6 +188,19 @@ def test_accounts_that_still_exist_stay_and_are_named_before(world, zoe, owners)
     assert Account.objects.filter(label="Zoë Müller").count() == left.count()
 
 
+def test_whoever_comes_back_does_not_get_the_old_places_again(world, zoe, owners):
+    old = Participant.objects.get(label="Zoë Müller", group__name="Trainers")
+    erased(zoe, owners)
+    world.sandbox.mudbase.state.add_participant("chat_2", "usr_zoe")
+    world.read()
+    new = Participant.objects.get(label="Zoë Müller", group__name="Trainers", is_present=True)
+    old.refresh_from_db()
+    assert new.pk != old.pk
+    assert (old.label, old.is_present, old.account) == (ERASED, False, None)
+    assert old.presences.exists()
+    assert new.presences.count() == 1
+
+
 def test_four_eyes_rights_and_limits(world, zoe, owners, operator, make_user):
     one, other = owners
     limited = make_user("limited", Role.OWNER, [world.kaiten])

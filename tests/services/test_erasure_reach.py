@@ -267,6 +267,14 @@ def test_a_change_about_them_alone_loses_a_name_that_they_no_longer_have(zoe, ow
     assert made.selection == {**old, "label": ERASED}
 
 
+def test_words_are_apart_by_whatever_blank_there_is(owners, club, change):
+    name = "Zoë\u00a0Müller"
+    person = m.person(name, m.account(name, club, is_present=False))
+    Change.objects.filter(pk=change.pk).update(reason=f"{name} asked for it")
+    erased(person, owners)
+    assert_gone("müller")
+
+
 def test_the_ids_there_go_and_whoever_comes_back_is_somebody_new(zoe, owners, trainers):
     place = Participant.objects.get()
     erased(zoe, owners)

@@ -23,8 +23,8 @@ def is_whole(roster_id: int) -> bool:
 def is_erased_in(roster_id: int) -> bool:
     """Whether somebody was erased from its rows: whom these meant, or may have meant, is no longer known."""
     meant = (RowOutcome.FOUND, RowOutcome.PROPOSED, RowOutcome.AMBIGUOUS)
-    nobody: dict[str, object] = {"account": None, "participant": None, "may_mean": []}
-    return RosterRow.objects.filter(roster=roster_id, said_name=ERASED, outcome__in=meant, **nobody).exists()
+    said = {"said_name": ERASED, "said_id": "", "said_email": ""}
+    return RosterRow.objects.filter(roster=roster_id, outcome__in=meant, **said).exists()
 
 
 def certain(roster: Roster) -> QuerySet[RosterRow]:
