@@ -112,7 +112,8 @@ def test_a_look_at_what_is_new_does_not_say_that_the_log_is_whole(any_db, anchor
     unguarded(f"UPDATE {ENTRIES} SET outcome = 'x' WHERE seq = 1")
     audit_checks.verify_log()
     assert audit_checks.verify_log(since=2).is_whole
-    assert audit_checks.latest()[1].faults == ["panel #1: its column “outcome” was altered. (1)"]
+    (fault,) = audit_checks.latest()[1].faults
+    assert fault.startswith("panel #1: its column “outcome” was altered.")
     sealed = AuditEntry.objects.filter(action=AuditAction.LOG_VERIFIED).latest("pk").sealed
     assert json.loads(sealed)["data"]["since"] == 2
     unguarded(f"UPDATE {ENTRIES} SET outcome = 'x' WHERE seq = 2")
