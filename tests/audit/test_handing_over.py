@@ -330,6 +330,13 @@ def test_where_the_last_anchor_was_altered_the_rest_can_still_be_handed_over(log
     assert "InvalidSignature" in stranger(made())[1]
 
 
+def test_where_the_anchor_of_an_entry_was_taken_out_the_file_says_that_none_covers_it(log, made, stranger, unguarded):
+    unguarded("UPDATE membership_auditspan SET n = 99 WHERE n = 1")
+    data = made()
+    assert len(data.splitlines()) == 12
+    assert "no anchor covers it" in stranger(data)[1]
+
+
 def test_the_export_is_in_the_log_and_only_what_its_maker_may_read_is_in_it(log, made, limited_operator, viewer):
     limited = limited_operator(mirrored.system("Office"))
     data = made(actor=limited).decode()
