@@ -4,6 +4,7 @@ Stretches of each chain are checked by themselves (`parts.py`), by several proce
 here; then they are held against what the anchors say (`witness.py`).
 """
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from django.utils.translation import gettext as _
 from membership import conf
 from membership.audit import cuts, parallel, parts, rows, triggers, witness
 from membership.models import AuditEntry, AuditPersonal
+from membership.vocab import AuditAction, Chain
 
 _MOST = (1 << 63) - 1
 """What a column of numbers holds: heads that were altered may say more together."""
@@ -90,6 +92,8 @@ def _verify(progress: Callable[[int], None] | None, since: int | None, processes
         report.faults = [chain.fault for chain in report.chains if chain.fault is not None] + lost
         report.faults += [Fault("anchors", None, None, says) for says in heard.faults]
         report.anchors, report.anchored_at, report.notes = heard.count, heard.last_at, heard.notes
+    if since is None:
+        report.notes += _parts_that_no_erasure_took(report)
     report.faults += _lone_personal_parts()
     for name in triggers.missing():
         says = _("The trigger %(name)s is missing, altered or switched off.") % {"name": name}
@@ -267,6 +271,18 @@ def fault_of(entry: AuditEntry) -> str:
     """What is wrong with one entry by itself, in words; empty when nothing is."""
     row = parts.one(entry.pk)
     return parts.fault(entry.chain, row, parts.opened_row(row), conf.audit_keys()) if row is not None else ""
+
+
+def _parts_that_no_erasure_took(report: Report) -> list[str]:
+    """No fault: who may delete a row of the database may delete these, and the log is none the worse sealed for it."""
+    panel = next((chain for chain in report.chains if chain.chain == Chain.PANEL), None)
+    if panel is None or panel.begins_after or panel.fault is not None:
+        return []  # entries of erasures may be in an archive, or be no ones of ours
+    erasures = AuditEntry.objects.filter(chain=Chain.PANEL, action=AuditAction.PERSON_ERASED)
+    told = sum(json.loads(sealed)["data"].get("parts", 0) for sealed in erasures.values_list("sealed", flat=True))
+    more = report.erased - told
+    says = _("Personal parts are missing that no erasure took: %(count)d. Somebody deleted them in the database.")
+    return [says % {"count": more}] if more > 0 else []
 
 
 def _lone_personal_parts() -> list[Fault]:

@@ -43,6 +43,16 @@ def test_a_deleted_personal_part_is_counted_as_erased(log):
     assert report.erased == 1
 
 
+def test_parts_that_no_erasure_took_are_told(log):
+    with transaction.atomic():
+        record.write("panel", [record.Entry(AuditAction.PERSON_ERASED, data={"parts": 2})])
+    AuditPersonal.objects.filter(pk__in=[log[2].pk, log[3].pk]).delete()
+    assert verify.verify().notes == []
+    AuditPersonal.objects.filter(pk=log[4].pk).delete()
+    (note,) = verify.verify().notes
+    assert note.startswith("Personal parts are missing that no erasure took: 1.")
+
+
 COLUMNS = {
     "chain": "'login'",
     "seq": "seq + 100",
