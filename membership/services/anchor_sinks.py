@@ -33,6 +33,8 @@ TRY_AGAIN_AFTER = timedelta(seconds=30)
 COMMAND_TIMEOUT_S = 10
 FORGOTTEN_AFTER = timedelta(days=1)
 HANGS_AFTER = timedelta(minutes=1)
+AT_IT_FOR = timedelta(seconds=15)
+"""So far ahead lies `tried_at` of a command or mailbox while a worker is at it; the others let it go on."""
 COMMAND, MAIL, SIGNING = "command", "mail", "signing"
 """`SIGNING` is no sink: its row says why no anchor can be made."""
 
@@ -138,6 +140,8 @@ def _sinks() -> list[tuple[str, Send]]:
 
 def _serve(name: str, sink: Send, now: datetime) -> bool:
     row, _made = AnchorSink.objects.get_or_create(name=name)
+    if name in (COMMAND, MAIL) and not _take(row, now):
+        return True
     try:
         sent_n = sink(row, now)
     # ValueError: what a library cannot put into a mail, or into the arguments of a command.
@@ -148,6 +152,15 @@ def _serve(name: str, sink: Send, now: datetime) -> bool:
     arrived = {"sent_n": sent_n, "sent_at": now} if sent_n != row.sent_n else {}
     AnchorSink.objects.filter(pk=row.pk).update(tried_at=now, failing_since=None, problem="", **arrived)
     return True
+
+
+def _take(row: AnchorSink, now: datetime) -> bool:
+    """Whether no other worker of this database is at it: each anchor is to arrive once. Files have a lock instead."""
+    # What lies further ahead was written before a clock was set back.
+    if row.tried_at is not None and now < row.tried_at < now + AT_IT_FOR + conf.CLOCKS_DIFFER:
+        return False
+    mine = AnchorSink.objects.filter(pk=row.pk, tried_at=row.tried_at, sent_n=row.sent_n)
+    return bool(mine.update(tried_at=now + AT_IT_FOR))
 
 
 def _problem(error: Exception) -> str:
@@ -206,7 +219,7 @@ def _to_command(row: AnchorSink, now: datetime) -> int:
     while new := _after(n):
         _run(conf.anchor_command(), (each.line for each in new))
         n += len(new)
-        AnchorSink.objects.filter(pk=row.pk).update(sent_n=n, sent_at=now)
+        AnchorSink.objects.filter(pk=row.pk).update(sent_n=n, sent_at=now, tried_at=timezone.now() + AT_IT_FOR)
     return n
 
 
