@@ -11,8 +11,7 @@ from typing import Any, NamedTuple
 
 from django.db import connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import TextField
-from django.db.models.functions import Cast
+from django.db.models import Func, TextField
 
 from membership.audit.triggers import ENTRIES, HEADS
 from membership.models import AuditAnchor, AuditEntry, AuditSpan
@@ -49,6 +48,16 @@ class AnchorRow(NamedTuple):
         except (TypeError, ValueError):
             return None
         return at if at.tzinfo else at.replace(tzinfo=dt.UTC)
+
+
+class _AtAsText(Func):
+    """A time as text: one that was altered may be none that a time of Python's can hold."""
+
+    template = "%(expressions)s || ''"
+
+    def as_postgresql(self, compiler: Any, connection: Any, **more: Any) -> Any:
+        template = "to_char(%(expressions)s AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')"
+        return self.as_sql(compiler, connection, template=template, **more)
 
 
 Covered = frozenset[tuple[str, int, int]]
@@ -110,7 +119,9 @@ def number_after(chain: str, begin: int | None, entries: int) -> Any:
 def anchors(n: int | None = None) -> Iterator[AnchorRow]:
     """The anchors by number, or that one alone."""
     found = AuditAnchor.objects.order_by("n") if n is None else AuditAnchor.objects.filter(n=n)
-    columns = found.annotate(at_text=Cast("at", TextField())).values_list("n", "at_text", "text", "sig")
+    columns = found.annotate(at_text=_AtAsText("at", output_field=TextField())).values_list(
+        "n", "at_text", "text", "sig"
+    )
     return (AnchorRow(*row) for row in columns.iterator(chunk_size=_CHUNK))
 
 

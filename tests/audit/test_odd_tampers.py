@@ -172,6 +172,14 @@ def test_a_hostile_line_of_the_file_is_found(tamperer, name, since):  # noqa: F8
 # no false alarm
 
 
+def test_a_server_that_writes_times_in_another_style_is_no_fault(tamperer):  # noqa: F811
+    if connection.vendor != "postgresql":
+        pytest.skip("the other database's")
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL datestyle = 'SQL, DMY'; SET LOCAL timezone = 'Asia/Kolkata'")
+    assert verify.verify().faults == []
+
+
 def test_since_an_anchor_of_a_state_that_was_given_up_everything_is_read(tamperer, write):  # noqa: F811
     """An older copy was put back by `restore`, and the log went on: nothing of that is a fault."""
     later = anchors.parse(tamperer.lines()[1])
