@@ -41,8 +41,9 @@ def make(*, now: dt.datetime | None = None) -> AuditAnchor | None:
     moment = now or timezone.now()
     # Read and hashed before the transaction begins: entries do not change, and SQLite has one writer at a time.
     last = AuditAnchor.objects.order_by("-n").first()
+    standing = _heads_of(last)  # checks it, too
     n, prev = (last.n, signed(last).digest) if last else (0, "")
-    anchor = _next(n, prev, _heads_of(last), key, moment)
+    anchor = _next(n, prev, standing, key, moment)
     if not anchor.roots:
         return None
     try:

@@ -107,7 +107,7 @@ def opened(signed: Signed, keys: PublicKeys) -> Anchor:
         raise BadAnchor("unknown_key", anchor.kid)
     try:
         key.verify(bytes.fromhex(signed.sig), signed.text.encode())
-    except (InvalidSignature, ValueError, UnicodeEncodeError) as error:
+    except (InvalidSignature, ValueError, TypeError, AttributeError) as error:  # SQLite may have bytes for a text
         raise BadAnchor("forged", anchor.n) from error
     return anchor
 

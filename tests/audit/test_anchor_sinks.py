@@ -12,14 +12,14 @@ from unittest import mock
 
 import pytest
 from django.core import mail
-from django.db import connections
+from django.db import connection, connections
 from django.utils import timezone
 
 from membership import conf
 from membership.audit import anchor_file, anchoring, anchors
 from membership.checks import anchor_keys
 from membership.models import AnchorSink, AuditAnchor
-from membership.services import anchor_sinks
+from membership.services import anchor_sinks, audit_proof
 
 
 def lines(path):
@@ -298,26 +298,31 @@ def test_a_command_that_is_no_command_line_is_an_error_at_start(anchored, settin
     assert [found.id for found in anchor_keys()] == ["musterbook.E004"]
 
 
-@pytest.mark.parametrize("how", ["altered", "key lost"])
+@pytest.mark.parametrize("how", ["altered", "of another kind", "key lost"])
 def test_that_no_more_can_be_made_is_shown_until_it_is_over(fresh_db, write, anchored, unguarded, settings, how):
     write("panel")
     row = anchoring.make()
     write("panel")
     keys, later = settings.ANCHOR_KEYS, timezone.now() + anchoring.EVERY
+    if how == "of another kind" and connection.vendor != "sqlite":
+        pytest.skip("the other database's")
     if how == "altered":
         unguarded("UPDATE membership_auditanchor SET sig = %s WHERE id = %s", f"00{row.sig[2:]}", row.pk)
+    elif how == "of another kind":
+        unguarded("UPDATE membership_auditanchor SET text = CAST(text AS BLOB) WHERE id = %s", row.pk)
     else:
         settings.ANCHOR_KEYS = {"a2": anchored.other_key}
     with mock.patch.object(timezone, "now", return_value=later):
         assert anchor_sinks.anchor_log() is False
         found = anchor_sinks.standing()
+    assert audit_proof.anchor_now() == (1, False)
     sent()
     assert found.state == "failing"
     (failing,) = (row for row in found.failing if row.name == "signing")
     assert failing.problem.startswith("No more are made, since the last one does not hold: ")
     assert AuditAnchor.objects.count() == 1
-    if how == "altered":
-        unguarded("UPDATE membership_auditanchor SET sig = %s WHERE id = %s", row.sig, row.pk)
+    if how != "key lost":
+        unguarded("UPDATE membership_auditanchor SET text = %s, sig = %s WHERE id = %s", row.text, row.sig, row.pk)
     settings.ANCHOR_KEYS = keys
     with mock.patch.object(timezone, "now", return_value=later):
         anchor_sinks.anchor_log()
