@@ -59,6 +59,7 @@ def audit_triggers(databases: Sequence[str] | None = None, **_more: Any) -> list
             if not triggers.tables_exist(using):
                 continue
             missing, replaces_refused = triggers.missing(using), triggers.replaces_meet_triggers(using)
+            outdated = triggers.outdated(using)
         except DatabaseError:
             continue  # a database that does not answer is told by others
         if missing:
@@ -67,6 +68,14 @@ def audit_triggers(databases: Sequence[str] | None = None, **_more: Any) -> list
                     f"The audit log is not protected: triggers are missing or altered ({', '.join(missing)}).",
                     hint="Find out who removed them, run `manage.py audit verify`, then `manage.py audit protect`.",
                     id="musterbook.E002",
+                )
+            )
+        if outdated:
+            found.append(
+                Warning(
+                    "The audit log is protected as an earlier version did it: less well than it can be.",
+                    hint="Run `manage.py migrate`.",
+                    id="musterbook.W005",
                 )
             )
         if not replaces_refused:

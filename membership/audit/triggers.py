@@ -99,6 +99,8 @@ class Trigger(NamedTuple):
     table: str
     statements: list[str]
     shown: tuple[object, ...]
+    formerly: tuple[object, ...] | None = None
+    """How an earlier version of ours made it."""
 
 
 def install(using: str = DEFAULT_DB_ALIAS) -> None:
@@ -115,8 +117,19 @@ def install(using: str = DEFAULT_DB_ALIAS) -> None:
 def missing(using: str = DEFAULT_DB_ALIAS) -> list[str]:
     """Names of triggers that are absent, altered or switched off."""
     connection = connections[using]
-    shown = _shown_by_sqlite(connection) if connection.vendor == "sqlite" else _shown_by_postgresql(connection)
-    return [name for name, trigger in _wanted(connection).items() if shown.get(name) != trigger.shown]
+    shown = _shown(connection)
+    wanted = _wanted(connection).items()
+    return [
+        name for name, trigger in wanted if shown.get(name) not in (trigger.shown, trigger.formerly or trigger.shown)
+    ]
+
+
+def outdated(using: str = DEFAULT_DB_ALIAS) -> list[str]:
+    """Names of triggers that an earlier version made: they hold, but not against all that these do."""
+    connection = connections[using]
+    shown = _shown(connection)
+    wanted = _wanted(connection).items()
+    return [name for name, trigger in wanted if trigger.formerly and shown.get(name) == trigger.formerly]
 
 
 def tables_exist(using: str = DEFAULT_DB_ALIAS) -> bool:
@@ -175,7 +188,12 @@ def _postgresql(rule: Rule, schema: str) -> Trigger:
         f'ALTER TABLE "{rule.table}" ENABLE ALWAYS TRIGGER "{rule.name}"',
     ]
     kind = _EVENT_BITS[rule.event] | _BEFORE | (_ROW if per == "ROW" else 0)
-    return Trigger(rule.table, statements, (rule.table, body, kind, "A", False, [f"search_path={path}"]))
+    shown = (rule.table, body, kind, "A", False)
+    return Trigger(rule.table, statements, (*shown, [f"search_path={path}"]), formerly=(*shown, None))
+
+
+def _shown(connection: BaseDatabaseWrapper) -> dict[str, tuple[object, ...]]:
+    return _shown_by_sqlite(connection) if connection.vendor == "sqlite" else _shown_by_postgresql(connection)
 
 
 def _shown_by_sqlite(connection: BaseDatabaseWrapper) -> dict[str, tuple[object, ...]]:

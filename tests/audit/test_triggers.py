@@ -143,3 +143,17 @@ def test_an_unusable_key_is_an_error_at_start(settings):
 def drop(name):
     on = "" if connection.vendor == "sqlite" else f' ON "{ENTRY}"'
     run(f'DROP TRIGGER "{name}"{on}')
+
+
+def test_triggers_of_an_earlier_version_are_no_alarm_and_renewed_by_migrate(any_db):
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite's are as they were")
+    for name in triggers._wanted(connection):
+        run(f"ALTER FUNCTION {name}() RESET ALL")
+    assert triggers.missing() == []
+    assert [found.id for found in audit_triggers(databases=["default"])] == ["musterbook.W005"]
+    call_command("migrate", verbosity=0)
+    assert audit_triggers(databases=["default"]) == []
+    run("ALTER FUNCTION musterbook_entry_delete() SET search_path = pg_temp")
+    assert triggers.missing() == ["musterbook_entry_delete"]
+    triggers.install()
