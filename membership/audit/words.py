@@ -32,6 +32,8 @@ COMMON = 10_000
 """From so many entries on words are common: only the newest of them are looked at, unless all are wanted."""
 WALKED = 300_000
 """Among so many of the newest entries PostgreSQL looks for common words: its index knows no order."""
+GATHERED = 50_000
+"""So many that hold the words PostgreSQL gives in no order sooner than it looks for the newest of them."""
 GREATEST = 2**63 - 1
 _CHUNK = 500
 _MERGED_PAGES = 200
@@ -179,13 +181,13 @@ def _newest_sqlite(cursor: Any, words: Sequence[str], low: int, high: int) -> _N
 def _newest_postgresql(cursor: Any, words: Sequence[str], low: int, high: int) -> _Newest:
     # A walk from the newest on finds common words soon, and for a rare one goes through everything.
     recent: list[int] = []
-    if _estimated(cursor, words) > COMMON:
+    if _estimated(cursor, words) > GATHERED:
         recent = _recent(cursor, words, low, high)
         if len(recent) > COMMON // 2:
             return recent, False
     some = _some(cursor, words, low, high)
-    if len(some) <= COMMON:
-        return some, True
+    if len(some) <= GATHERED:
+        return some, len(some) <= COMMON
     return {*some, *(recent or _recent(cursor, words, low, high))}, False
 
 
@@ -199,12 +201,15 @@ def _estimated(cursor: Any, words: Sequence[str]) -> int:
 def _recent(cursor: Any, words: Sequence[str], low: int, high: int) -> list[int]:
     cursor.execute(f'SELECT max(entry_id) FROM "{PERSONAL}" WHERE entry_id <= %s', [high])  # noqa: S608 - our own name
     walked = max(low, (cursor.fetchone()[0] or 0) - WALKED)
-    return _some(cursor, words, walked, high, "ORDER BY entry_id DESC")
+    return _some(cursor, words, walked, high, "ORDER BY entry_id DESC", COMMON)
 
 
-def _some(cursor: Any, words: Sequence[str], low: int, high: int, order: str = "") -> list[int]:
+def _some(
+    cursor: Any, words: Sequence[str], low: int, high: int, order: str = "", at_most: int = GATHERED
+) -> list[int]:
+    """One more than `at_most` says that there are more."""
     sql, patterns = _postgresql(words)
-    cursor.execute(f"{sql} AND entry_id BETWEEN %s AND %s {order} LIMIT %s", [*patterns, low, high, COMMON + 1])
+    cursor.execute(f"{sql} AND entry_id BETWEEN %s AND %s {order} LIMIT %s", [*patterns, low, high, at_most + 1])
     return [row[0] for row in cursor.fetchall()]
 
 

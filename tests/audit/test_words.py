@@ -40,12 +40,14 @@ def test_without_an_index_searching_is_slow_and_right(write, monkeypatch):
     assert len(found("zoë")) == 1
 
 
+@pytest.mark.parametrize("gathered", [4, 50_000])  # on PostgreSQL
 @pytest.mark.parametrize("kept_up", [False, True])
-def test_of_common_words_the_newest_are_looked_at_and_an_export_has_all(write, monkeypatch, kept_up):
+def test_of_common_words_the_newest_are_looked_at_and_an_export_has_all(write, monkeypatch, kept_up, gathered):
     rows = write("panel", *["Ada"] * 5)
     while kept_up and words.keep_up():
         pass
     monkeypatch.setattr(words, "COMMON", 3)
+    monkeypatch.setattr(words, "GATHERED", gathered)
     ids = [row.pk for row in rows]
     assert words.newest(["ada"]) == (ids[:1:-1], False)
     assert sorted(words.newest(["ada"], high=ids[2])[0]) == ids[:3]
