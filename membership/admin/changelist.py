@@ -13,7 +13,7 @@ from unfold.views import ChangeList
 from membership.admin.exporting import FORMATS, columns_of
 from membership.admin.requests import Request, visible_systems
 from membership.models import Connection, has_right
-from membership.services import inert
+from membership.services import inert, refresh
 from membership.vocab import ConnectionState, Right
 
 if TYPE_CHECKING:
@@ -39,8 +39,11 @@ class Nothing(NamedTuple):
 
 
 class PanelChangeList(ChangeList):  # type: ignore[misc]  # the theme is not typed
+    result_list: Any
     chips: list[Chip]
     nothing: Nothing | None
+    is_growing: bool
+    """Whether a first reading is under way, so that rows are still to come."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -48,12 +51,15 @@ class PanelChangeList(ChangeList):  # type: ignore[misc]  # the theme is not typ
 
     def get_results(self, request: Request) -> None:
         super().get_results(request)
+        if not self.result_count:  # what came since it was counted comes with the next look
+            self.result_list = self.result_list.none()
         self.shown_page = self.paginator.get_page(self.page_num)
         more = [(value, word) for value, (word, _export) in self.model_admin.more_formats.items()]
         self.exports = (*more, *FORMATS) if columns_of(self.model_admin) else ()
         rare = [spec for spec in self.filter_specs if spec.is_rare and spec.kind != "identity"]
         self.has_rare_filters, self.rare_is_active = bool(rare), any(spec.value() for spec in rare)
         self.chips = list(self._chips(request))
+        self.is_growing = bool(self.result_count) and self.model_admin.is_mirrored and _is_first_read(request)
         is_bare = not (self.result_count or self.query)
         self.nothing = nothing(request, self.model_admin, is_filtered=self.has_active_filters) if is_bare else None
 
@@ -83,10 +89,20 @@ def nothing(request: Request, page: "PanelAdmin", *, is_filtered: bool) -> Nothi
         systems = visible_systems(request)
         if not systems:
             return no_system(request)
-        about = [row for row in systems if str(row.pk) == request.GET.get("system")] or systems
+        about = _listed_systems(request)
         if not any(row.read_at for row in about):
             return _not_read(about)
     return None if is_filtered else page.nothing_yet(request)
+
+
+def _listed_systems(request: Request) -> list[Connection]:
+    systems = visible_systems(request)
+    return [row for row in systems if str(row.pk) == request.GET.get("system")] or systems
+
+
+def _is_first_read(request: Request) -> bool:
+    unread = [row.pk for row in _listed_systems(request) if not row.read_at and row.state == ConnectionState.ACTIVE]
+    return bool(unread) and refresh.is_being_read(unread)
 
 
 def _not_read(systems: Sequence[Connection]) -> Nothing:

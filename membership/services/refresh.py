@@ -1,7 +1,7 @@
 """Having systems and groups read again."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
@@ -57,6 +57,12 @@ def request_refresh(
         Reading.objects.bulk_create(new)
         _record(new, actor)
     return [waiting.get(_key(row), row) for row in asked]
+
+
+def is_being_read(connection_ids: Collection[int]) -> bool:
+    """Whether a reading of one of these systems is under way or waits."""
+    open_ones = Reading.objects.filter(kind=ReadingKind.SYSTEM, state__in=ReadingState.open())
+    return open_ones.filter(connection__in=connection_ids).exists()
 
 
 def waiting_for(connection: Connection) -> "QuerySet[Reading]":

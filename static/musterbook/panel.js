@@ -180,6 +180,14 @@
     if (found && !event.target.closest(".mu-find")) found.replaceChildren();
   });
 
+  /* A list that looks again by itself leaves alone whoever selects or types in it. */
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const list = event.detail.target;
+    if (list.id !== "changelist") return;
+    const inUse = list.contains(document.activeElement) || list.querySelector("input.action-select:checked");
+    if (inUse) event.detail.shouldSwap = false;
+  });
+
   /* When the session ended, a fragment would show the log-in page inside the page: load the whole page instead. */
   document.addEventListener("htmx:beforeSwap", (event) => {
     const where = event.detail.xhr.responseURL || "";

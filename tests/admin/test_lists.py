@@ -2,11 +2,12 @@
 
 import pytest
 from django.core.cache import cache
+from django.core.paginator import Paginator
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from membership.models import Change, Drift, Operation
+from membership.models import Change, Drift, Operation, Reading
 from tests import mirrored
 
 
@@ -184,6 +185,24 @@ def test_a_panel_that_is_not_read_yet_looks_again_by_itself(as_, viewer, office,
     said = as_(viewer).get(f"/membership/{page}/").content.decode()
     assert "is being read for the first time" in said
     assert 'hx-trigger="every 2s"' in said
+
+
+@pytest.mark.parametrize(
+    ("is_read", "state", "grows"), [(False, "running", True), (False, "failed", False), (True, "running", False)]
+)
+def test_a_list_looks_again_while_its_first_reading_is_under_way(as_, viewer, ada, is_read, state, grows):
+    if not is_read:
+        type(ada.group.connection).objects.update(read_at=None)
+    Reading.objects.create(connection=ada.group.connection, kind="system", state=state, asked_at=timezone.now())
+    said = as_(viewer).get("/membership/participant/").content.decode()
+    assert ("more is still to come" in said) == ('hx-trigger="every 2s"' in said) == grows
+
+
+def test_rows_that_come_while_a_list_is_made_come_with_the_next_look(as_, viewer, ada, monkeypatch):
+    monkeypatch.setattr(Paginator, "count", 0)
+    said = as_(viewer).get("/membership/participant/")
+    assert not said.context["cl"].result_list
+    assert "Ada" not in said.content.decode()
 
 
 def test_an_empty_list_of_a_stopped_system_leads_to_the_systems(as_, viewer, office):

@@ -3,9 +3,11 @@
 import re
 
 import pytest
+from django.utils import timezone
 from playwright.sync_api import expect
 
-from membership.models import Connection
+from membership.models import Connection, Reading
+from tests import mirrored
 from tests.world import KAITEN_TOKEN
 
 WIDE = {"viewport": {"width": 1360, "height": 900}}
@@ -61,6 +63,28 @@ def test_what_is_wrong_is_said_and_the_second_try_works(bare, owner, visit):
     page.get_by_label("API token").fill(KAITEN_TOKEN)
     page.get_by_role("button", name="Test it again").click()
     expect(page.get_by_role("heading", name="It works. Save it?")).to_be_visible()
+
+
+def test_a_first_list_grows_by_itself_but_not_under_the_hand_of_who_selects(fresh_db, operator, visit):
+    office = mirrored.system("Office", read_at=None)
+    reading = Reading.objects.create(connection=office, kind="system", state="running", asked_at=timezone.now())
+    mirrored.group("Chess", office)
+    page = visit(**WIDE).enter("operator")
+    page.goto("/membership/group/")
+    expect(page.get_by_text("more is still to come")).to_be_visible()
+    mirrored.group("Board", office)
+    expect(page.get_by_role("link", name="Board")).to_be_visible()
+    page.get_by_label("Select Board").check()
+    mirrored.group("Trainers", office)
+    with page.expect_response("**/membership/group/**"):
+        pass
+    expect(page.get_by_text("1 selected")).to_be_visible()
+    expect(page.get_by_role("link", name="Trainers")).to_have_count(0)
+    page.get_by_label("Select Board").uncheck()
+    page.get_by_role("heading", name="Groups").click()  # away from the list
+    expect(page.get_by_role("link", name="Trainers")).to_be_visible()
+    Reading.objects.filter(pk=reading.pk).update(state="complete")
+    expect(page.get_by_text("more is still to come")).to_have_count(0)
 
 
 def test_a_field_that_does_not_count_is_out_of_sight(owner, visit):
