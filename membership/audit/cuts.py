@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import OuterRef, Subquery, TextField
+from django.db.models import Exists, OuterRef, Q, Subquery, TextField
 from django.db.models.functions import Cast
 from django.utils.translation import gettext as _
 
@@ -53,6 +53,11 @@ def believed(keys: Mapping[str, bytes]) -> Believed:
     return found
 
 
+def not_cut_off() -> Q:
+    """The entries that stay. Those of a cut go piece by piece, and of a piece that is left nothing could be shown."""
+    return ~Q(Exists(AuditCut.objects.filter(chain=OuterRef("chain"), seq__gte=OuterRef("seq"))))
+
+
 def so_far() -> list[tuple[Any, ...]]:
     """Changes when something is cut off, and with each piece of it that is deleted."""
     first = AuditEntry.objects.filter(chain=OuterRef("chain")).order_by("seq").values("seq")[:1]
@@ -79,4 +84,4 @@ def _sealed(keys: Mapping[str, bytes]) -> dict[str, Cut]:
     return {}
 
 
-__all__ = ["Believed", "Cut", "as_data", "believed", "so_far"]
+__all__ = ["Believed", "Cut", "as_data", "believed", "not_cut_off", "so_far"]

@@ -12,7 +12,8 @@ from django.db import transaction
 from django.db.models import Max, QuerySet
 from django.utils import timezone
 
-from membership.audit import anchoring, anchors, handing_over, record
+from membership.audit import anchoring, anchors, cuts, handing_over, record
+from membership.audit.moment import one_moment
 from membership.errors import BadValue, Reason
 from membership.models import AuditEntry, visible_to
 from membership.services import audit_log
@@ -36,12 +37,14 @@ def export_with_proof(
 
     Only entries that the actor may read and that were there before are in it, by chain and number, and each lies under
     a signed anchor that the file carries, unless no key for anchors is set. That it was made is in the log before this
-    returns. `tools/verify_audit.py` checks it. Raises `BadValue` for an unknown `format`: they are in `FORMATS`.
+    returns. `tools/verify_audit.py` checks it. What is cut off meanwhile is in it as a whole, or not at all.
+
+    Raises `BadValue` for an unknown `format`: they are in `FORMATS`.
     """
     if format not in FORMATS:
         raise BadValue(Reason.BAD_VALUE, key="format", why=", ".join(FORMATS))
     newest = AuditEntry.objects.aggregate(newest=Max("pk"))["newest"] or 0
-    rows = visible_to(queryset, actor).filter(pk__lte=newest).order_by("chain", "seq")
+    rows = visible_to(queryset, actor).filter(cuts.not_cut_off(), pk__lte=newest).order_by("chain", "seq")
     count = rows.count()
     entry = record.Entry(
         AuditAction.EXPORT_MADE,
@@ -56,7 +59,12 @@ def export_with_proof(
     ending, content_type, write = FORMATS[format]
     name = f"musterbook-audit-{timezone.localtime():%Y-%m-%d-%H%M}.{ending}"
     source = rows.iterator(chunk_size=handing_over.AT_ONCE)
-    return name, content_type, write(handing_over.lines(source, query=query, rows=count))
+    return name, content_type, _at_one_moment(write(handing_over.lines(source, query=query, rows=count)))
+
+
+def _at_one_moment(content: Iterator[bytes]) -> Iterator[bytes]:
+    with one_moment():
+        yield from content
 
 
 def _jsonl(lines: Iterator[handing_over.Line]) -> Iterator[bytes]:

@@ -1,15 +1,16 @@
 """Retention: what is cut off lies in an archive that proves itself, and the rest verifies from the cut."""
 
 import json
+import threading
 from datetime import timedelta
 from io import StringIO
 
 import pytest
 from django.core.management import call_command
-from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.db import DatabaseError, IntegrityError, connection, connections, transaction
 from django.utils import timezone
 
-from membership.audit import anchoring, cutting, verify
+from membership.audit import anchoring, cutting, handing_over, verify
 from membership.errors import ChangeRefused, Reason
 from membership.models import AuditCut, AuditEntry, AuditPersonal
 from membership.services import anchor_sinks, audit_export
@@ -108,6 +109,45 @@ def test_where_it_breaks_off_the_log_stays_whole_and_the_next_cut_goes_on(log, m
     monkeypatch.setattr(cutting, "_delete_some", some)
     assert cut_log(days=365) == []
     assert (seqs(), verify.verify().is_whole) == ([4, 5], True)
+
+
+def test_an_export_while_a_cut_is_half_done_has_none_of_what_goes(log, monkeypatch, stranger, auditor):  # noqa: F811
+    """Of an anchor whose entries are gone in part nothing could be shown."""
+    monkeypatch.setattr(cutting, "AT_ONCE", 1)
+    some = cutting._delete_some
+    monkeypatch.setattr(cutting, "_delete_some", lambda row: some(row) and 0)
+    cut_log(days=365)
+    assert seqs() == [2, 3, 4, 5]
+    _name, _type, content = audit_export.export_with_proof(
+        AuditEntry.objects.all(), actor=auditor, query="", format="jsonl"
+    )
+    good, said = stranger(b"".join(content))
+    assert good, said
+    assert "connection:7: 4 to 5" in said
+
+
+def test_a_cut_while_an_export_is_sent_takes_nothing_from_it(fresh_db, log, monkeypatch, stranger, auditor):  # noqa: F811
+    monkeypatch.setattr(handing_over, "AT_ONCE", 1)
+    _name, _type, content = audit_export.export_with_proof(
+        AuditEntry.objects.all(), actor=auditor, query="", format="jsonl"
+    )
+    data = next(content) + next(content)
+    cut = threading.Thread(target=cut_alone)
+    cut.start()
+    cut.join()
+    assert seqs() == [1, 2, 3, 4, 5]  # still as it was then
+    good, said = stranger(data + b"".join(content))
+    assert good, said
+    assert "connection:7: 1 to 5" in said
+    assert seqs() == [4, 5]
+
+
+def cut_alone():
+    """By a connection of its own."""
+    try:
+        cut_log(days=365)
+    finally:
+        connections.close_all()
 
 
 def test_without_an_anchor_so_old_nothing_is_cut_off(log):
