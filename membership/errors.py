@@ -170,6 +170,7 @@ class Reason(StrEnum):
     RESULT_FILE_NOT_USABLE = "result_file_not_usable"
     NOT_FOREIGN = "not_foreign"
     REQUEST_FORGED = "request_forged"
+    HOST_UNKNOWN = "host_unknown"
     TOO_MANY_TESTS = "too_many_tests"
     STEPS_UNDER_WAY = "steps_under_way"
     SYSTEM_NOT_WORKING = "system_not_working"

@@ -193,6 +193,9 @@ REASONS: dict[Reason, Any] = {
     Reason.NOTHING_TO_RETRY: _("There is nothing that could be tried again."),
     Reason.NOT_FOREIGN: _("This step does not wait for a decision."),
     Reason.REQUEST_FORGED: _("The request did not come from a page of this panel, or its page was too old."),
+    Reason.HOST_UNKNOWN: _(
+        "The panel does not answer to the name “%(host)s”. Its own is set by PUBLIC_URL, others by EXTRA_HOSTS."
+    ),
     Reason.TOO_MANY_TESTS: _("The system was tested a moment ago. Try again in a few seconds."),
     Reason.STEPS_UNDER_WAY: _(
         "%(count)s steps are on their way to %(system)s or being checked. Wait until they have ended, then try again."

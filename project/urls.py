@@ -9,6 +9,7 @@ from membership.admin.notices import my_notices, put_away, shown
 from membership.admin.password import change_own_password
 from membership.admin.search import search
 
+handler400 = "membership.admin.refusals.bad_request"
 handler500 = "membership.admin.refusals.server_error"
 
 urlpatterns = [

@@ -7,12 +7,13 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import DisallowedHost, PermissionDenied
 from django.db import DatabaseError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.html import escape
 from django.utils.translation import gettext as _
+from django.views.defaults import bad_request as default_bad_request
 from django.views.defaults import server_error as default_server_error
 
 from membership import sentences
@@ -23,6 +24,7 @@ from membership.services import inert, sessions, shell
 logger = logging.getLogger(__name__)
 
 SAFE = ("GET", "HEAD", "OPTIONS")
+_HOST_CHARS = 100
 STATUS: Mapping[type[MusterbookError], int] = {
     AuditUnavailable: 503,
     BadValue: 400,
@@ -72,6 +74,22 @@ def server_error(request: HttpRequest) -> HttpResponse:
     if error is not None and is_of_storage(error):
         return storage_failed(error)
     return default_server_error(request)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """What no middleware of ours is asked about: a name in the Host header by which the panel is not called."""
+    if not isinstance(exception, DisallowedHost):
+        return default_bad_request(request, exception)
+    error: MusterbookError = NotAllowed(Reason.HOST_UNKNOWN, host=request.headers.get("Host", "")[:_HOST_CHARS])
+    status = 400
+    try:
+        _record(request, error)
+    except (AuditUnavailable, DatabaseError):
+        error, status = AuditUnavailable(), 503
+    # Drawn without a template: the panel's frame asks for the name.
+    response = _bare(_("This was not done"), inert.inert(sentences.say(error)), status)
+    response.is_refusal = True  # type: ignore[attr-defined]
+    return response
 
 
 def refused(request: HttpRequest, error: MusterbookError) -> HttpResponse:

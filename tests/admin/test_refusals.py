@@ -1,4 +1,5 @@
 import json
+from datetime import UTC, datetime
 
 import pytest
 from django.contrib import admin
@@ -10,9 +11,12 @@ from django.urls import reverse
 from membership.admin.refusals import RefusalMiddleware, refused
 from membership.errors import AuditUnavailable, BadValue, ChangeRefused, NotAllowed, Reason
 from membership.models import AuditEntry, AuditPersonal
+from membership.services import sessions
 from membership.services.shell import audited
 from membership.vocab import AuditAction
 from tests import mirrored
+
+LONG_AGO = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -199,6 +203,30 @@ def test_forged_forms_of_nobody_cannot_flood_the_log(any_db):
     for _ in range(15):
         assert client.post(reverse("admin:login"), {"username": "a"}).status_code == 403
     assert AuditEntry.objects.filter(action=AuditAction.REQUEST_REFUSED).count() <= 10 * 2
+
+
+def test_a_name_by_which_the_panel_is_not_called_is_refused_and_recorded(any_db):
+    response = Client().get("/readyz", headers={"host": "<b>evil.example"})
+    assert response.status_code == 400
+    assert "does not answer to the name “&lt;b&gt;evil.example”" in response.content.decode()
+    assert refusals() == [(Reason.HOST_UNKNOWN, "GET", "/readyz")]
+    (part,) = AuditPersonal.objects.values_list("data", flat=True)
+    assert json.loads(part)["params"] == {"host": "<b>evil.example"}
+
+
+def test_unknown_names_cannot_flood_the_log(any_db, monkeypatch):
+    monkeypatch.setattr(sessions, "_minute", lambda at: LONG_AGO)
+    for _ in range(sessions.LISTED_A_MINUTE + 2):
+        assert Client().get("/", headers={"host": "evil.example"}).status_code == 400
+    assert len(refusals()) == sessions.LISTED_A_MINUTE
+    monkeypatch.undo()
+    sessions.close_counts()
+    assert json.loads(AuditEntry.objects.get(action=AuditAction.LOG_INS_FAILED).sealed)["data"]["count"] == 2
+
+
+def test_an_unknown_name_that_cannot_be_recorded_says_so(any_db, settings):
+    settings.AUDIT_KEYS = {}
+    assert Client().get("/", headers={"host": "evil.example"}).status_code == 503
 
 
 def test_no_inline_script_is_on_the_page(request_of, operator, stranger):
