@@ -62,7 +62,7 @@ def test_anchors_can_be_made_now_and_verified_from(log, anchored, settings):  # 
     assert run("anchor")[:2] == (0, "Anchor 1 is the newest.\n")
     assert len(anchored.file.read_text().splitlines()) == 1
     code, out, _ = run("verify", "--since", "1")
-    assert (code, "panel: 1 entries after 2: whole" in out, "anchors: 1, the newest of" in out) == (0, True, True)
+    assert (code, "panel: 1 entries after 3: whole" in out, "anchors: 1, the newest of" in out) == (0, True, True)
     assert run("verify", "--since", "7")[0] == 1
     anchored.set(settings, ANCHOR_COMMAND="false")
     assert run("anchor")[0] == 1

@@ -47,6 +47,7 @@ def lines(world, anchored, tmp_path, monkeypatch):  # noqa: F811
         ["roster", str(names), "--group", "Office/Группа 2", "--mode", "add", "--as", "vera", "--plan-only"],
         ["password", "vera"],
         ["audit", "anchor"],
+        ["audit", "keys"],
         ["audit", "protect"],
         ["audit", "verify"],
         ["audit", "cut", "--days", "1"],
@@ -73,8 +74,8 @@ def test_every_entry_of_a_command_names_the_machines_user(lines, restored_signal
             (shown,) = audit_log.lines([entry])
             assert "Musterbook" not in (shown.actor or "Musterbook"), (line, entry.action)
             assert "Musterbook" not in shown.sentence, (line, shown.sentence)
-            last, wrote = entry.pk, wrote | {line[0], entry.action}
-    assert wrote >= {line[0] for line in lines}
+            last, wrote = entry.pk, wrote | {" ".join(line), entry.action}
+    assert wrote >= {" ".join(line) for line in lines}
     assert wrote >= {"command.run", "log.verified", "log.cut", "secrets.rotated", "connection.created", "password.set"}
     written = {path.stem for path in Path(commands.__path__[0]).glob("[a-z]*.py")}
     assert {line[0] for line in lines} == written - WRITE_NOTHING - set(ELSEWHERE)
