@@ -27,6 +27,7 @@ from membership.errors import ChangeRefused
 from membership.models import Account, AuditEntry, Change, Connection, Group, Participant, Person, visible_to
 from membership.services import (
     audit_checks,
+    audit_damage,
     audit_export,
     audit_facets,
     audit_few,
@@ -112,7 +113,7 @@ class NewestFirst(Paginator):
     def page(self, number: int | str) -> Page:
         number = self.validate_number(number)
         ids = self.found.ids[(number - 1) * self.per_page : number * self.per_page]
-        rows = AuditEntry.objects.in_bulk(ids)
+        rows = {row.pk: row for row in audit_damage.entries(AuditEntry.objects.filter(pk__in=ids))}
         # An entry that a cut took off meanwhile is no longer there.
         return Page([rows[pk] for pk in ids if pk in rows], number, self)
 
@@ -128,7 +129,7 @@ class AuditChangeList(PanelChangeList):
             for facet in self.paginator.found.facets
         ]
         rows: list[AuditEntry] = list(self.shown_page.object_list)
-        for row, line in zip(rows, audit_log.lines(rows), strict=True):
+        for row, line in zip(rows, audit_log.lines(rows, checked=True), strict=True):
             row.line = line  # type: ignore[attr-defined]
         self.result_list = rows
 
@@ -183,7 +184,8 @@ class AuditEntryAdmin(PanelAdmin):
             raise PermissionDenied
         under_way, last_check = audit_checks.latest()
         told = {"check": under_way, "last_check": last_check, "search_help": audit_query.HELP}
-        return super().changelist_view(request, {**told, **(extra_context or {})})
+        with audit_damage.readable():
+            return super().changelist_view(request, {**told, **(extra_context or {})})
 
     def verify(self, request: Request) -> HttpResponse:
         try:
@@ -213,7 +215,8 @@ class AuditEntryAdmin(PanelAdmin):
         if row is None:
             raise missing(request, model, pk)
         before = request.GET.get("before", "")
-        found = timelines.timeline(row, request.user, before=int(before) if ROW_ID.fullmatch(before) else None)
+        with audit_damage.readable():
+            found = timelines.timeline(row, request.user, before=int(before) if ROW_ID.fullmatch(before) else None)
         context = {
             "row": row,
             "name": titles.title(row) if isinstance(row, Change) else str(row),
@@ -229,7 +232,8 @@ class AuditEntryAdmin(PanelAdmin):
     def page_view(self, request: Request, pk: int) -> HttpResponse:
         if not self.has_view_permission(request):
             raise PermissionDenied
-        detail = audit_log.detail(pk, request.user)
+        with audit_damage.readable():
+            detail = audit_log.detail(pk, request.user)
         title = _("Entry %(id)s") % {"id": detail.line.id}
         return self.render(request, self.page_template, detail=detail, links=_links(detail), title=title)
 
@@ -241,7 +245,8 @@ class AuditEntryAdmin(PanelAdmin):
     def what(self, row: AuditEntry) -> SafeString:
         line: audit_log.Line = row.line  # type: ignore[attr-defined]
         erased = cells.tag(_("personal part erased")) if line.erased else ""
-        return format_html("{} {}", cells.name(line.sentence), erased)
+        fault = cells.tag(_("does not hold"), "bad") if line.fault else ""
+        return format_html("{} {} {}", cells.name(line.sentence), erased, fault)
 
     @admin.display(description=gettext_lazy("who"))
     def actor(self, row: AuditEntry) -> SafeString:

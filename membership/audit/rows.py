@@ -3,7 +3,7 @@ and what it cannot convert would end the look at the rest.
 """
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import groupby
@@ -17,7 +17,6 @@ from membership.audit.triggers import ENTRIES, HEADS
 from membership.models import AuditAnchor, AuditEntry, AuditSpan
 
 _CHUNK = 500
-_text = partial(str, encoding="utf-8", errors="surrogateescape")
 
 
 class Head(NamedTuple):
@@ -43,11 +42,15 @@ class AnchorRow(NamedTuple):
 
     @property
     def made_at(self) -> dt.datetime | None:
-        try:
-            at = dt.datetime.fromisoformat(self.at)
-        except (TypeError, ValueError):
-            return None
-        return at if at.tzinfo else at.replace(tzinfo=dt.UTC)
+        return _time(self.at)
+
+
+def _time(text: Any) -> dt.datetime | None:
+    try:
+        at = dt.datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=dt.UTC)
 
 
 class _AtAsText(Func):
@@ -65,14 +68,15 @@ Covered = frozenset[tuple[str, int, int]]
 
 
 @contextmanager
-def any_text() -> Iterator[None]:
+def any_text(errors: str = "surrogateescape") -> Iterator[None]:
     """In here SQLite gives a text that is no UTF-8 as one that fits no seal, instead of an error."""
     connection = _connection()
     if connection.vendor != "sqlite":
         yield
         return
     connection.ensure_connection()
-    before, connection.connection.text_factory = connection.connection.text_factory, _text
+    before = connection.connection.text_factory
+    connection.connection.text_factory = partial(str, encoding="utf-8", errors=errors)
     try:
         yield
     finally:
@@ -123,6 +127,13 @@ def anchors(n: int | None = None) -> Iterator[AnchorRow]:
         "n", "at_text", "text", "sig"
     )
     return (AnchorRow(*row) for row in columns.iterator(chunk_size=_CHUNK))
+
+
+def times(entry_ids: Sequence[int]) -> dict[int, dt.datetime | None]:
+    """When the entries were written; None where that is no time."""
+    found = AuditEntry.objects.filter(pk__in=entry_ids).order_by()
+    texts = found.annotate(at_text=_AtAsText("at", output_field=TextField())).values_list("pk", "at_text")
+    return {pk: _time(text) for pk, text in texts}
 
 
 def covered() -> Iterator[tuple[int, Covered]]:

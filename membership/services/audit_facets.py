@@ -58,8 +58,8 @@ def newest(rows: "QuerySet[AuditEntry]") -> Newest:
 
 
 def _facets(actions: Counted, systems: Counted, actors: Counted, outcomes: Counted) -> list[Facet]:
-    system_ids = [pk for pk in systems if pk] if len(systems) > 1 else []
-    user_ids = [pk for pk in actors if pk] if len(actors) > 1 else []
+    system_ids = [pk for pk in systems if isinstance(pk, int)] if len(systems) > 1 else []
+    user_ids = [pk for pk in actors if isinstance(pk, int)] if len(actors) > 1 else []
     system_names = dict(Connection.objects.filter(pk__in=system_ids).values_list("pk", "name") if system_ids else ())
     users = get_user_model().objects.filter(pk__in=user_ids) if user_ids else ()
     user_names = {user.pk: user.get_username() for user in users}
@@ -87,7 +87,7 @@ def _quoted(text: str) -> str:
 
 
 def _action(value: str) -> str:
-    return str(AuditAction(value).label) if value in AuditAction.values else value
+    return str(AuditAction(value).label) if value in AuditAction.values else str(value)
 
 
 def _actor(pk: int | None, names: Mapping[int, str]) -> str:
@@ -99,7 +99,7 @@ def _actor(pk: int | None, names: Mapping[int, str]) -> str:
 def _outcome(code: str) -> str:
     if code in ReadingState.values:
         return str(ReadingState(code).label)
-    return code.replace("_", " ")
+    return str(code).replace("_", " ")
 
 
 def with_term(line: str, term: str) -> str:

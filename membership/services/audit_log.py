@@ -28,7 +28,7 @@ from membership.models import (
     visible_to,
 )
 from membership.models.visibility import Viewer
-from membership.services import audit_fields, audit_query, audit_words
+from membership.services import audit_damage, audit_fields, audit_query, audit_words
 from membership.services.audit_few import by_number
 from membership.vocab import AuditAction, Chain
 
@@ -52,6 +52,8 @@ class Line:
     chain: str
     chain_label: str
     seq: int
+    fault: str
+    """What is wrong with it by itself, in words, where that was asked for; empty: nothing."""
     change_id: int | None
     connection_id: int | None
     system: str
@@ -158,18 +160,19 @@ _REFS: tuple[tuple[type[Model], str], ...] = (
 )
 
 
-def lines(rows: Iterable[AuditEntry]) -> list[Line]:
+def lines(rows: Iterable[AuditEntry], *, checked: bool = False) -> list[Line]:
     """The entries of one page as lines: at most four more queries, however many there are."""
     page = list(rows)
-    parts = AuditPersonal.objects.in_bulk([row.pk for row in page])
+    parts = audit_damage.parts(row.pk for row in page)
     context = _Context(page, parts)
-    return [_line(row, parts.get(row.pk), context) for row in page]
+    faults = {row.pk: audit_damage.fault(row, parts.get(row.pk)) for row in page} if checked else {}
+    return [_line(row, parts.get(row.pk), context, faults.get(row.pk, "")) for row in page]
 
 
 def with_facts(rows: Iterable[AuditEntry]) -> list[tuple[AuditEntry, dict[str, Any]]]:
     """Each entry with what it says, sealed and personal, in one mapping; `erased` is among it."""
     page = list(rows)
-    parts = AuditPersonal.objects.in_bulk([row.pk for row in page])
+    parts = audit_damage.parts(row.pk for row in page)
     context = _Context(page, parts)
     return [
         (row, {**context.facts(row, parts.get(row.pk)), "erased": _is_erased(row, parts.get(row.pk))}) for row in page
@@ -182,11 +185,11 @@ def _is_erased(row: AuditEntry, part: AuditPersonal | None) -> bool:
 
 def detail(entry_id: int, user: Viewer) -> Detail:
     """One entry. Raises `NotAllowed` where there is none that the user may read."""
-    row = entries(user).filter(pk=entry_id).first()
-    if row is None:
+    found = audit_damage.entries(entries(user).filter(pk=entry_id))
+    if not found:
         raise NotAllowed(Reason.NOT_VISIBLE)
-    part = AuditPersonal.objects.filter(pk=row.pk).first()
-    context = _Context([row], {row.pk: part} if part else {})
+    row, parts = found[0], audit_damage.parts([entry_id])
+    part, context = parts.get(entry_id), _Context(found, parts)
     facts = context.facts(row, part)
     return Detail(
         line=_line(row, part, context),
@@ -197,7 +200,7 @@ def detail(entry_id: int, user: Viewer) -> Detail:
         requests=_requests(facts.get("request")),
         answer=_answer(facts.get("answer")),
         refs={name: value for name in chains.REFS if (value := getattr(row, f"{name}_id")) is not None},
-        facts=_opened(row.sealed).get("data") or {},
+        facts=_data(row),
         sealed=row.sealed,
         mac=row.mac,
         fault=verify.fault_of(row),
@@ -234,11 +237,11 @@ class _Context:
 
     def facts(self, row: AuditEntry, part: AuditPersonal | None) -> dict[str, Any]:
         """Sealed data and personal part in one mapping."""
-        data = _opened(row.sealed).get("data")
+        data = _data(row)
         personal = _opened(part.data) if part else {}
-        facts: dict[str, Any] = {**(data if isinstance(data, dict) else {}), **personal}
+        facts: dict[str, Any] = {**data, **personal}
         facts |= {f"{name}_id": getattr(row, f"{name}_id") for name in chains.REFS}
-        facts["user"], facts["user_name"] = (data or {}).get("user"), personal.get("user")
+        facts["user"], facts["user_name"] = data.get("user"), personal.get("user")
         facts["outcome"] = row.outcome
         facts["actor"] = personal.get("actor") or self._actor(row)
         facts["group_name"] = personal.get("group_name") or personal.get("name") or self.groups.get(row.group_id or 0)
@@ -251,7 +254,7 @@ class _Context:
         return self.users.get(row.actor_id) or _("User %(id)s") % {"id": row.actor_id}
 
 
-def _line(row: AuditEntry, part: AuditPersonal | None, context: _Context) -> Line:
+def _line(row: AuditEntry, part: AuditPersonal | None, context: _Context, fault: str = "") -> Line:
     facts = context.facts(row, part)
     known = row.action in AuditAction.values
     return Line(
@@ -259,17 +262,30 @@ def _line(row: AuditEntry, part: AuditPersonal | None, context: _Context) -> Lin
         at=row.at,
         action=row.action,
         label=str(AuditAction(row.action).label) if known else row.action,
-        sentence=audit_words.say(row.action, facts),
+        sentence=_sentence(row.action, facts),
         actor=facts["actor"] or audit_words.at_machine(facts),
         outcome=row.outcome,
         erased=_is_erased(row, part),
         chain=row.chain,
         chain_label=chain_label(row.chain, context.systems),
         seq=row.seq,
+        fault=fault,
         change_id=row.change_id,
         connection_id=row.connection_id,
         system=facts["system"] or "",
     )
+
+
+def _sentence(action: str, facts: dict[str, Any]) -> str:
+    try:
+        return audit_words.say(action, facts)
+    except (TypeError, ValueError, AttributeError):  # somebody altered it: nothing of ours is in these fields
+        return _("What this entry says cannot be read.")
+
+
+def _data(row: AuditEntry) -> dict[str, Any]:
+    data = _opened(row.sealed).get("data")
+    return data if isinstance(data, dict) else {}
 
 
 def _opened(text: str) -> dict[str, Any]:

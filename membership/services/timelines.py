@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy
 
 from membership.models import AuditEntry
 from membership.models.visibility import Viewer
-from membership.services import audit_log
+from membership.services import audit_damage, audit_log
 from membership.services.audit_words import because, decided
 from membership.vocab import AuditAction, OperationState, Verb
 
@@ -59,7 +59,8 @@ def timeline(row: Model, user: Viewer, *, before: int | None = None) -> Timeline
     told: list[AuditEntry] = []
     last = before
     while len(told) <= EVENTS:
-        page = list(entries.filter(pk__lt=last)[:_AT_ONCE] if last is not None else entries[:_AT_ONCE])
+        rest = entries.filter(pk__lt=last) if last is not None else entries
+        page = audit_damage.entries(rest[:_AT_ONCE])
         told += _heads(page)
         if len(page) < _AT_ONCE:
             break
@@ -106,7 +107,7 @@ def _stories(steps: Iterable[int]) -> Mapping[int, _Story]:
     if not ids:
         return stories
     rows: QuerySet[AuditEntry] = AuditEntry.objects.filter(operation_id__in=ids).order_by("pk")
-    for row, facts in audit_log.with_facts(rows):
+    for row, facts in audit_log.with_facts(audit_damage.entries(rows)):
         story = stories[row.operation_id or 0]
         story.erased |= facts["erased"]
         story.last = facts
@@ -117,8 +118,9 @@ def _stories(steps: Iterable[int]) -> Mapping[int, _Story]:
 
 def _asked(changes: Iterable[int], user: Viewer) -> dict[int, dict[str, Any]]:
     """`{change: who asked for it, and why}`, of those that the user may see: one may touch other systems, too."""
-    rows = audit_log.entries(user).filter(change_id__in=list(changes), action=AuditAction.CHANGE_REQUESTED)
-    return {row.change_id or 0: facts for row, facts in audit_log.with_facts(rows.order_by("pk"))}
+    asked = audit_log.entries(user).filter(change_id__in=list(changes), action=AuditAction.CHANGE_REQUESTED)
+    rows = asked.order_by("pk")
+    return {row.change_id or 0: facts for row, facts in audit_log.with_facts(audit_damage.entries(rows))}
 
 
 def _own(row: AuditEntry, line: audit_log.Line) -> Event:
