@@ -10,11 +10,12 @@ from membership.audit import anchors
 
 _TAIL = 1 << 20
 """Bytes at the end of the file in which its last line stands."""
+PREFIX = "file:"
 
 
 def sink_of(path: Path) -> str:
     """How the row of `AnchorSink` is called that says how far this file of this machine is."""
-    return f"file:{platform.node()}:{path}"[:200]
+    return f"{PREFIX}{platform.node()}:{path}"[:200]
 
 
 def lines(path: Path) -> Iterator[str]:

@@ -1,9 +1,11 @@
 """What the anchors outside the database say about the log: read once, checked, and kept on disk by chain."""
 
 import datetime as dt
+import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,9 @@ from django.utils.translation import gettext as _
 from membership import conf
 from membership.audit import anchor_file, anchors, rows
 from membership.models import AnchorSink
+
+_NAMED = 3
+"""So many files of other machines are named."""
 
 
 @dataclass(slots=True)
@@ -23,7 +28,7 @@ class Witness:
     last_at: str = ""
     faults: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    """What is no fault and must be known: states that were given up when an older copy was put back."""
+    """What is no fault and must be known: states that were given up, and that there is no file to compare with."""
     starts: dict[str, tuple[int, str]] = field(default_factory=dict)
     """Where the chains stood at the anchor from which on is verified."""
     _db: sqlite3.Connection = field(default_factory=lambda: sqlite3.connect(""))  # on disk, gone when closed
@@ -82,7 +87,7 @@ def listen(*, since: int | None = None, file: Path | None = None) -> Witness:
 
 def _listen(witness: Witness, since: int | None, path: Path) -> None:
     keys = conf.anchor_public_keys()
-    sent_n = _sent_to(path)  # before the file is read: the worker goes on
+    sent_n = _sent_to(witness, path)  # before the file is read: the worker goes on
     stored, covered, is_known = _Rows(), _Covered(), True
     before: anchors.Signed | None = None
     for place, line in _lines(witness, path):
@@ -112,12 +117,29 @@ def _listen(witness: Witness, since: int | None, path: Path) -> None:
         witness.faults.append(says % {"n": bad})
 
 
-def _sent_to(path: Path) -> int:
+def _sent_to(witness: Witness, path: Path) -> int:
     """How far this machine's file was; where the machine is called otherwise since then, the farthest of that path."""
-    sinks = AnchorSink.objects.order_by("-sent_n").values_list("sent_n", flat=True)
-    own = sinks.filter(name=anchor_file.sink_of(path)).first()
-    found = sinks.filter(name__endswith=f":{path}").first() if own is None else own
+    files = AnchorSink.objects.filter(name__startswith=anchor_file.PREFIX).order_by("-sent_n")
+    sent = dict(files.values_list("name", "sent_n"))
+    own = sent.get(anchor_file.sink_of(path))
+    if own is None and sent and not os.path.exists(path):  # noqa: PTH110 - Path's raises where it may not look
+        witness.notes.append(_no_file_here(path, sent))
+        return 0
+    found = own if own is not None else next((n for name, n in sent.items() if name.endswith(f":{path}")), 0)
     return found if isinstance(found, int) else 0
+
+
+def _no_file_here(path: Path, sent: Mapping[str, int]) -> str:
+    says = _(
+        "This machine has no file of anchors (%(path)s), so the log was held against the database's own anchors alone:"
+        " whether its end was cut off with them is seen where a file is. There is or was one at %(files)s. If that is"
+        " this machine under another name, its file is gone."
+    )
+    told = (
+        _("%(file)s (up to anchor %(n)s)") % {"file": name.removeprefix(anchor_file.PREFIX), "n": n}
+        for name, n in sent.items()
+    )
+    return says % {"path": path, "files": ", ".join(islice(told, _NAMED))}
 
 
 def _lines(witness: Witness, path: Path) -> Iterator[tuple[int, str]]:

@@ -1,6 +1,7 @@
 """Values of kinds that no row of ours has, hostile lines, rows beside the entries: all is named."""
 
 import json
+import platform
 
 import pytest
 from django.db import connection
@@ -208,6 +209,18 @@ def test_a_machine_that_is_called_otherwise_now_still_knows_how_far_its_file_was
     monkeypatch.setattr("platform.node", lambda: "renamed")
     tamperer.file.write_text(tamperer.lines()[0])
     found("anchors", None, "ends with anchor 1, and it had 2")
+
+
+@pytest.mark.parametrize("name", ["anchors.jsonl", "elsewhere.jsonl"])
+def test_a_machine_that_never_had_a_file_says_so_and_raises_no_alarm(tamperer, anchored, settings, monkeypatch, name):  # noqa: F811
+    here, file = platform.node(), tamperer.file
+    monkeypatch.setattr("platform.node", lambda: "web-2")
+    file.unlink()
+    anchored.set(settings, ANCHOR_FILE=file.with_name(name))
+    report = verify.verify()
+    assert (report.faults, len(report.notes)) == ([], 1)
+    assert f"no file of anchors ({file.with_name(name)})" in report.notes[0]
+    assert f"{here}:{file} (up to anchor 2)" in report.notes[0]
 
 
 def test_how_far_a_file_in_a_deep_folder_was_is_known(tamperer, anchored, settings):  # noqa: F811
