@@ -39,6 +39,7 @@ class Commands(ManagementUtility):
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
+    os.umask(0o077)  # the database, its copies and all else that is made is for its owner alone
     try:
         # What is wrong with the settings is said in one sentence, without a traceback.
         settings.INSTALLED_APPS  # noqa: B018 - reads them

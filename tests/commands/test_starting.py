@@ -26,6 +26,7 @@ def manage(tmp_path, *words, env=GOOD, **environment):
         capture_output=True,
         text=True,
         timeout=60,
+        umask=0o022,
     )
     assert "Traceback" not in done.stderr, done.stderr
     return done
@@ -61,6 +62,12 @@ def test_a_broken_env_file_is_said_in_one_sentence(tmp_path, env, says):
     said = sentence(manage(tmp_path, "worker", env=env))
     assert said.startswith("Musterbook cannot start: ")
     assert says in said
+
+
+def test_the_database_is_made_for_its_owner_alone(tmp_path):
+    file = tmp_path / "new.sqlite3"
+    assert manage(tmp_path, "showmigrations", "auth", DATABASE_URL=f"sqlite:///{file}").returncode == 0
+    assert oct(file.stat().st_mode)[-3:] == "600"
 
 
 def test_the_environment_outranks_the_file(tmp_path):
