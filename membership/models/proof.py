@@ -103,6 +103,7 @@ class AuditCheck(models.Model):
     anchors = models.BigIntegerField(default=0)
     faults = models.JSONField(default=list)
     """The first of them, in words."""
+    faults_count = models.BigIntegerField(default=0)
 
     class Meta:
         verbose_name = "check of the audit log"
@@ -114,6 +115,11 @@ class AuditCheck(models.Model):
     @property
     def is_whole(self) -> bool:
         return self.ended_at is not None and not self.faults
+
+    @property
+    def more_faults(self) -> int:
+        """So many are not in `faults`."""
+        return max(0, self.faults_count - len(self.faults))
 
     @property
     def percent(self) -> int:

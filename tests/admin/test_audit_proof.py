@@ -1,6 +1,7 @@
 import pytest
 from django.utils import timezone
 
+from membership.audit import verify
 from membership.models import AnchorSink, AuditCheck, AuditEntry
 from membership.services import audit_checks, audit_facets
 from membership.vocab import AuditAction
@@ -33,6 +34,15 @@ def test_what_does_not_hold_is_told(as_, auditor):
     page = as_(auditor).get(LOG).content.decode()
     assert "The log does not hold: 1 fault." in page
     assert "panel #7: bad" in page
+
+
+def test_of_many_faults_the_first_are_told_and_how_many_more_there_are(as_, auditor, monkeypatch):
+    found = [verify.Fault("panel", number, None, "bad") for number in range(1, 36)]
+    monkeypatch.setattr(audit_checks.verify, "verify", lambda **_asked: verify.Report(faults=found))
+    audit_checks.verify_log()
+    page = as_(auditor).get(LOG).content.decode()
+    assert "The log does not hold: 35 faults." in page
+    assert (page.count(": bad"), "15 more:" in page) == (20, True)
 
 
 @pytest.mark.parametrize("who", ["viewer", "stranger"])
