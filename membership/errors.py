@@ -125,6 +125,7 @@ class Reason(StrEnum):
     STAGE_LEFT_UNREAD = "stage_left_unread"
     ASKER_MAY_NOT = "asker_may_not"
     BACKUP_PUT_BACK = "backup_put_back"
+    BACKUP_KNOWS_NO_MORE = "backup_knows_no_more"
 
     # A part of a change is not taken back.
     CHANGED_SINCE = "changed_since"

@@ -135,6 +135,10 @@ REASONS: dict[Reason, Any] = {
         "A backup of %(at)s was put back. What was sent of this change after that is not known here: refresh its "
         "systems and look what is done, then let the rest go on, or cancel it."
     ),
+    Reason.BACKUP_KNOWS_NO_MORE: _(
+        "A backup of %(at)s was put back. Whether this was confirmed or approved after that, and done, is not known "
+        "here: refresh its systems and look, then make a new preview of what is still to be done."
+    ),
     # A part of a change is not taken back.
     Reason.CHANGED_SINCE: _("Somebody changed it since. It stays as it is now."),
     Reason.GROUP_DELETED: _("A deleted group cannot come back, nor can what was written in it."),

@@ -50,6 +50,7 @@ class Change(models.Model):
     """The position before which operations may begin: the end of the newest stage. None: all of them."""
     paused_at = models.DateTimeField(null=True, blank=True)
     pause_reason = models.CharField(max_length=60, blank=True)
+    """Why it is paused; of a preview that became stale because a backup was put back, that."""
     pause_params = models.JSONField(default=dict, blank=True)
 
     class Meta:

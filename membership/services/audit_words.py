@@ -31,7 +31,7 @@ SENTENCES: dict[AuditAction, Any] = {
     AuditAction.CHANGE_RESUMED: _("%(actor)s let change %(change_id)s go on"),
     AuditAction.CHANGE_STARTED_NOW: _("%(actor)s let change %(change_id)s begin before its time"),
     AuditAction.CHANGE_STAGE_FINISHED: _("Stage %(stage)s of change %(change_id)s was read back%(because)s"),
-    AuditAction.CHANGE_STALE: _("The preview %(change_id)s became too old and can no longer be confirmed"),
+    AuditAction.CHANGE_STALE: _("The preview %(change_id)s became too old and can no longer be confirmed%(because)s"),
     AuditAction.OPERATION_INTENDED: _("%(deed)s is sent to %(system)s%(attempt)s"),
     AuditAction.OPERATION_RETURNED: _("%(deed)s was not sent and waits again%(because)s"),
     AuditAction.OPERATION_CONFIRMED: _("%(deed)s was confirmed by %(system)s"),

@@ -3,13 +3,16 @@
 import contextlib
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from django.core.management import call_command
 from django.db import DatabaseError, connection, transaction
 from django.db.migrations.loader import MigrationLoader
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from membership import __version__, conf
@@ -20,6 +23,7 @@ from membership.models import AuditAnchor, Change
 from membership.operations import stages
 from membership.services import anchor_sinks, audit_checks, backup_file, database_copies, health
 from membership.services.backup_file import ANCHORS, DATABASE, KEYS, Manifest
+from membership.services.drafts import make_stale
 from membership.vocab import AuditAction, Chain, ChangeState
 
 _APP = AuditAnchor._meta.app_label
@@ -34,6 +38,8 @@ class Restored:
     """Anchors that held for what came after the backup."""
     held: int
     """Changes that were not done then, and wait now for somebody who looks what was sent of them since."""
+    dropped: int
+    """Previews of then, and what waited for approval: they can be confirmed or approved no more."""
     report: verify.Report
 
 
@@ -90,7 +96,7 @@ def restore(path: Path, *, replace: bool = False, keys_lost: bool = False) -> Re
         try:
             call_command("migrate", interactive=False, verbosity=0)
             lost = _anchors_ahead()
-            held = _record(manifest, lost, missing)
+            held, dropped = _record(manifest, lost, missing)
             _put_anchors(members[ANCHORS])
         except BaseException:
             database_copies.put_back(aside)
@@ -102,7 +108,7 @@ def restore(path: Path, *, replace: bool = False, keys_lost: bool = False) -> Re
             anchoring.give_up(lost)
     anchor_sinks.send()
     report = audit_checks.verify_log()
-    return Restored(manifest, None if is_new else aside, len(lost), held, report)
+    return Restored(manifest, None if is_new else aside, len(lost), held, dropped, report)
 
 
 def _need_fitting(manifest: Manifest, database: Path, keys_lost: bool) -> list[str]:
@@ -157,8 +163,9 @@ def _anchors_ahead() -> list[anchors.Signed]:
     return found
 
 
-def _record(manifest: Manifest, lost: list[anchors.Signed], missing: list[str]) -> int:
-    """Record that it was put back, and hold what was not done then: returns how many changes."""
+def _record(manifest: Manifest, lost: list[anchors.Signed], missing: list[str]) -> tuple[int, int]:
+    """Record that it was put back, and hold what was not done then, or drop what was not confirmed or approved: how
+    many changes of each. The state that was given up may have done them, and somebody may have undone that since."""
     now = timezone.now()
     numbers = [anchors.content(each).n for each in lost]
     entry = record.Entry(
@@ -171,9 +178,11 @@ def _record(manifest: Manifest, lost: list[anchors.Signed], missing: list[str]) 
         },
     )
     with transaction.atomic():
-        held = [_held(pk) for pk in _under_way() if stages.hold(pk, Reason.BACKUP_PUT_BACK, {"at": manifest.at}, now)]
-        record.write(Chain.PANEL, [entry, *held], at=now)
-    return len(held)
+        at = {"at": manifest.at}
+        held = [_held(pk, at) for pk in _under_way() if stages.hold(pk, Reason.BACKUP_PUT_BACK, at, now)]
+        dropped = [gone for change in _shown() if (gone := _dropped(change, at, now))]
+        record.write(Chain.PANEL, [entry, *held, *dropped], at=now)
+    return len(held), len(dropped)
 
 
 def _under_way() -> list[int]:
@@ -181,5 +190,15 @@ def _under_way() -> list[int]:
     return list(rows.order_by("pk").values_list("pk", flat=True))
 
 
-def _held(change_id: int) -> record.Entry:
-    return record.Entry(AuditAction.CHANGE_PAUSED, change_id=change_id, outcome=Reason.BACKUP_PUT_BACK)
+def _held(change_id: int, at: Mapping[str, str]) -> record.Entry:
+    return record.Entry(AuditAction.CHANGE_PAUSED, change_id=change_id, outcome=Reason.BACKUP_PUT_BACK, data=at)
+
+
+def _shown() -> QuerySet[Change]:
+    """What is compiled later is a plan of today."""
+    return Change.objects.filter(state__in=ChangeState.unsent()).exclude(compiled_at=None).order_by("pk")
+
+
+def _dropped(change: Change, at: Mapping[str, str], now: datetime) -> record.Entry | None:
+    Change.objects.filter(pk=change.pk).update(pause_reason=Reason.BACKUP_KNOWS_NO_MORE, pause_params=at)
+    return make_stale(change, now=now, why=Reason.BACKUP_KNOWS_NO_MORE, actor=None, data=at)

@@ -25,7 +25,7 @@ class ChangeState(TextChoices):
 
     DRAFT -> QUEUED                   confirmed
     DRAFT -> WAITING                  confirmed, and a guard asks for a second person
-    DRAFT, WAITING -> STALE           its time ran out, or the mirror changed under it
+    DRAFT, WAITING -> STALE           its time ran out, the mirror changed under it, or a backup was put back
     DRAFT -> CANCELLED                thrown away by its author
     WAITING -> QUEUED                 a second person approved exactly this plan
     WAITING -> REJECTED               a second person rejected it

@@ -10,14 +10,16 @@ from membership import conf
 from membership.audit import anchoring, archives, cutting, verify
 from membership.errors import ChangeRefused, Reason
 from membership.models import AuditEntry, WorkerBeat
-from membership.services import anchor_sinks, audit_retention, ending_removals
+from membership.services import anchor_sinks, audit_log, audit_retention, ending_removals
+from membership.services.approval import approve_change
 from membership.services.changes import confirm_change
 from membership.services.removal import draft_removal
 from membership.services.staging import resume_change
-from membership.vocab import ChangeState
+from membership.vocab import ChangeState, Guard, Role
 from tests import mirrored
 from tests.audit.conftest import anchored  # noqa: F401 - a fixture
 from tests.commands.test_backup import asides_go, names, note, run  # noqa: F401 - fixtures
+from tests.guards import asks
 from tests.hurry import work_in_a_hurry
 from tests.services.test_endings import added, is_there, removals, the_day_is_over, today, vera, waits_for  # noqa: F401
 from tests.world import GROUP_UID
@@ -52,6 +54,36 @@ def test_what_was_sent_after_the_backup_is_not_sent_once_more_unasked(world, ope
     resume_change(change, actor=operator)
     world.work()
     assert not is_in_trainers(state, "usr_zoe")
+
+
+@pytest.mark.usefixtures("anchored")
+def test_what_waited_to_be_approved_or_confirmed_then_may_be_done_since(world, make_user, client, tmp_path):
+    file, operator, approver = tmp_path / "x.backup", make_user("vera", Role.OPERATOR), make_user("pia", Role.APPROVER)
+    asks(Guard.EVERY_CHANGE)
+    world.read()
+    zoe = world.row("Zoë Müller", "Trainers")
+    shown, waiting = (draft_removal(mirrored.rows(zoe), actor=operator, selection=mirrored.ids(zoe)) for _ in range(2))
+    confirm_change(waiting, actor=operator, reason="told", expected_hash=waiting.plan_hash)
+    run("backup", str(file))
+    approve_change(waiting, actor=approver, expected_hash=waiting.plan_hash)
+    world.work()
+    world.sandbox.mudbase.state.add_participant("chat_2", "usr_zoe")
+    WorkerBeat.objects.all().delete()
+    code, said = run("restore", str(file), "--replace")
+    assert code == 0, said
+    assert "waited for approval then: 2." in said
+    with pytest.raises(ChangeRefused) as refused:
+        approve_change(waiting, actor=approver, expected_hash=waiting.plan_hash)
+    assert refused.value.reason == Reason.PLAN_STALE
+    with pytest.raises(ChangeRefused) as refused:
+        confirm_change(shown, actor=operator, reason="told", expected_hash=shown.plan_hash)
+    assert refused.value.reason == Reason.PLAN_STALE
+    client.force_login(operator)
+    page = client.get(f"/membership/change/{waiting.pk}/").content.decode()
+    assert "Whether this was confirmed or approved after that, and done, is not known here" in page
+    gone = AuditEntry.objects.filter(action="change.expired", outcome=Reason.BACKUP_KNOWS_NO_MORE)
+    assert sorted(gone.values_list("change_id", flat=True)) == [shown.pk, waiting.pk]
+    assert "A backup of 20" in audit_log.lines(gone)[0].sentence
 
 
 @pytest.mark.usefixtures("added", "anchored")

@@ -52,6 +52,11 @@ class Command(PanelCommand):
                 f"Changes that were not done then: {done.held}. They are paused: refresh, look what was sent of them"
                 " since, then let them go on, or cancel them."
             )
+        if done.dropped:
+            self.stdout.write(
+                f"Previews, and changes that waited for approval then: {done.dropped}. They may be done since, so they"
+                " cannot be confirmed or approved any more: refresh, look, and make new ones of what is left to do."
+            )
         for fault in done.report.faults:
             self.stderr.write(self.style.ERROR(str(fault)))
         if not done.report.is_whole:
