@@ -4,7 +4,6 @@ A cut stands in `AuditCut`, where the triggers look, and sealed in the newest `l
 which names the cuts of all chains: a row that no entry bears out is a deletion like any other.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -74,13 +73,9 @@ def _sealed(keys: Mapping[str, bytes]) -> dict[str, Cut]:
     """The cuts that the newest entry of a cut names whose seal fits."""
     rows = AuditEntry.objects.filter(chain=Chain.PANEL, action=AuditAction.LOG_CUT).order_by("-seq")
     for sealed, mac in rows.values_list("sealed", "mac")[:10]:
-        try:
-            content = json.loads(sealed)
-            is_its_place = content["chain"] == Chain.PANEL and content["action"] == AuditAction.LOG_CUT
-            if is_its_place and chains.mac(keys[content["kid"]], sealed) == mac:
-                return {chain: Cut(int(seq), str(at)) for chain, (seq, at) in content["data"]["cuts"].items()}
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            continue  # not what we seal: the walk through the chain names it
+        entry = chains.opened(sealed, mac, keys)
+        if entry and (entry["chain"], entry["action"]) == (Chain.PANEL, AuditAction.LOG_CUT):
+            return {chain: Cut(seq, at) for chain, (seq, at) in entry["data"]["cuts"].items()}
     return {}
 
 
