@@ -5,6 +5,7 @@ from typing import Any
 
 from membership import conf
 from membership.audit import chain as chains
+from membership.audit import rows
 from membership.models import AuditEntry
 from membership.vocab import AuditAction, ChangeState
 
@@ -44,8 +45,10 @@ def was_let_go_on(change_id: int, reason: str) -> bool:
 def _sealed(change_id: int, actions: Sequence[AuditAction]) -> Iterator[dict[str, Any]]:
     """What the entries of these kinds say, oldest first, of those that our keys sealed."""
     keys = conf.audit_keys()
-    rows = AuditEntry.objects.filter(change_id=change_id, action__in=actions).order_by("pk")
-    for sealed, mac in rows.values_list("sealed", "mac"):
+    entries = AuditEntry.objects.filter(change_id=change_id, action__in=actions).order_by("pk")
+    with rows.any_text():  # one that was damaged stops its change alone, not all that its system has to do
+        found = list(entries.values_list("sealed", "mac"))
+    for sealed, mac in found:
         entry = chains.opened(sealed, mac, keys)
         if entry and entry["action"] in actions and entry["refs"].get("change") == change_id:
             yield entry

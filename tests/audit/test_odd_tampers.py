@@ -4,12 +4,13 @@ import json
 import platform
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
-from membership.audit import anchoring, anchors, verify
+from membership.audit import anchoring, anchors, asked, record, verify
 from membership.audit.triggers import ANCHORS, CUTS, ENTRIES, HEADS, PERSONAL, SPANS
 from membership.models import AnchorSink
 from membership.services import anchor_sinks
+from membership.vocab import AuditAction
 from tests.audit.test_tampers import CHAIN, older_copy, tamperer  # noqa: F401 - a fixture
 
 HUGE = 1 << 62
@@ -209,6 +210,18 @@ def test_a_machine_that_is_called_otherwise_now_still_knows_how_far_its_file_was
     monkeypatch.setattr("platform.node", lambda: "renamed")
     tamperer.file.write_text(tamperer.lines()[0])
     found("anchors", None, "ends with anchor 1, and it had 2")
+
+
+def test_what_asked_for_a_change_and_is_no_text_any_more_asks_for_nothing(any_db, unguarded):
+    """Else it would stop all that its system has to do."""
+    if connection.vendor != "sqlite":
+        pytest.skip("the other database takes no such text")
+    entry = record.Entry(AuditAction.CHANGE_REQUESTED, change_id=3, data={"plan_hash": "x"})
+    with transaction.atomic():
+        record.write("panel", [entry])
+    assert asked.hash_to_send(3) == "x"
+    unguarded(f"UPDATE {ENTRIES} SET sealed = CAST(x'ff' AS TEXT) WHERE change_id = 3")
+    assert asked.hash_to_send(3) == ""
 
 
 @pytest.mark.parametrize("name", ["anchors.jsonl", "elsewhere.jsonl"])
