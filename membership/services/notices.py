@@ -5,6 +5,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
+from itertools import starmap
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -33,6 +34,7 @@ from membership.models import (
     has_right,
     visible_to,
 )
+from membership.services import audit_damage
 from membership.services.outside import to_look_at
 from membership.services.shell import audited
 from membership.services.typed import clean
@@ -141,15 +143,17 @@ def collect() -> bool:
             ignore_conflicts=True,
         )
         return False
-    behind = [chain for chain, seq in heads.items() if seq > known.get(chain, 0)]
-    return sum([*map(_collect_chain, behind), _approvals()]) > 0
+    behind = [(chain, seq) for chain, seq in heads.items() if seq > known.get(chain, 0)]
+    return sum([*starmap(_collect_chain, behind), _approvals()]) > 0
 
 
-def _collect_chain(chain: str) -> int:
+def _collect_chain(chain: str, end: int) -> int:
     NoticeCursor.objects.get_or_create(chain=chain, defaults={"seq": 0})
     with transaction.atomic():
         cursor = NoticeCursor.objects.select_for_update().get(chain=chain)
-        new = list(AuditEntry.objects.filter(chain=chain, seq__gt=cursor.seq).order_by("seq")[:ENTRIES_AT_ONCE])
+        rows = AuditEntry.objects.filter(chain=chain, seq__gt=cursor.seq, seq__lte=end).order_by("seq")
+        with audit_damage.readable():  # an entry that was damaged must not keep the alarm from being told
+            new = audit_damage.entries(rows[:ENTRIES_AT_ONCE])
         for entry in new:
             _of_entry(entry)
         if new:

@@ -16,6 +16,7 @@ from membership.operations import outbox
 from membership.services import connections, notice_mail, notices
 from membership.vocab import AuditAction, Chain, Role
 from tests import mirrored as m
+from tests.audit.conftest import unguarded  # noqa: F401 - a fixture
 from tests.services.asking import confirm, draft
 
 pytestmark = pytest.mark.django_db
@@ -125,6 +126,15 @@ def test_drift_above_the_number_is_told_once_a_day_and_an_altered_log_at_once(sc
     record.write(Chain.PANEL, [record.Entry(AuditAction.LOG_VERIFIED, outcome="broken")])
     notices.collect()
     assert {row[0] for row in told() if row[1] == "audit_alarm"} == {"vera", "oda"}
+
+
+def test_an_entry_that_was_damaged_does_not_keep_the_alarm_from_being_told(scene, unguarded):  # noqa: F811
+    column, damage = ("sealed", "CAST(x'ff' AS TEXT)") if database.vendor == "sqlite" else ("at", "'infinity'")
+    (entry,) = record.write(Chain.PANEL, [record.Entry(AuditAction.COMMAND_RUN)])
+    unguarded(f"UPDATE membership_auditentry SET {column} = {damage} WHERE id = %s", entry.pk)
+    record.write(Chain.PANEL, [record.Entry(AuditAction.LOG_VERIFIED, outcome="broken")])
+    notices.collect()
+    assert {row[0] for row in told()} == {"vera", "oda"}
 
 
 def test_a_change_that_waits_is_told_to_whoever_may_approve_it_and_never_to_who_asked(scene):
