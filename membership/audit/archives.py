@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from django.utils.translation import gettext as _
 
@@ -24,7 +24,7 @@ from membership.audit.chain import canonical
 from membership.models import AuditCut, AuditEntry
 from membership.vocab import AuditAction, Chain
 
-_NEW = ".new"
+_NEW, _UNFINISHED = ".new", ".part"
 _NO_PART = {"salt": None, "data": None, "text": None}
 
 Concerns = Callable[[Mapping[str, Any], str, str], bool]
@@ -101,10 +101,7 @@ def rewrite(concerns: Concerns, held: ExitStack) -> list[Rewritten]:
     Raises OSError where that cannot be done, ValueError where a file is no archive. No archive was touched then.
     """
     finish()
-    for broken_off in conf.archive_dir().glob("*.part"):
-        with ExitStack() as ours:
-            if _is_free(broken_off, ours):
-                broken_off.unlink()
+    clear()
     done: list[Rewritten] = []
     try:
         for path in sorted(conf.archive_dir().glob("*.jsonl")):
@@ -126,6 +123,28 @@ def put(rewritten: Sequence[Rewritten]) -> None:
 def drop(rewritten: Sequence[Rewritten]) -> None:
     for each in rewritten:
         _new(each.path).unlink(missing_ok=True)
+
+
+def unfinished(path: Path) -> Path:
+    """Where a cut writes an archive before it is in its place."""
+    return path.with_name(f"{path.name}{_UNFINISHED}")
+
+
+def clear() -> None:
+    """What a cut that was killed left unfinished goes: nobody would look for anybody in it."""
+    for path in conf.archive_dir().glob(f"*{_UNFINISHED}"):
+        with ExitStack() as ours:
+            if _is_free(path, ours):
+                path.unlink()
+
+
+def alone(path: Path, held: ExitStack) -> IO[bytes]:
+    """The file, empty and open, for its owner alone; nobody else's while it is `held`. Raises OSError where somebody
+    else has it, or was just ready with it."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+    _lock(handle, path, held)
+    os.ftruncate(handle, 0)
+    return os.fdopen(handle, "wb", closefd=False)
 
 
 def finish() -> None:
@@ -201,13 +220,11 @@ def _places(path: Path, concerns: Concerns) -> Iterator[int]:
 def _write_without(path: Path, places: Container[int], held: ExitStack) -> str:
     """The archive without the personal parts at `places`, beside it; returns its digest."""
     digest, new = hashlib.sha256(), _new(path)
-    handle = os.open(new, os.O_WRONLY | os.O_CREAT, 0o600)
     try:
-        _lock(handle, new, held)
+        file = alone(new, held)
     except OSError as error:
         raise OSError(_("somebody else is erased just now")) from error
-    with os.fdopen(handle, "wb", closefd=False) as file:
-        file.truncate()
+    with file:
         for place, text in enumerate(_lines(path)):
             if place in places:
                 data = f"{canonical(json.loads(text) | _NO_PART)}\n".encode()

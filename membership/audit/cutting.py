@@ -6,14 +6,13 @@ goes on with it.
 """
 
 import base64
-import fcntl
 import hashlib
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +29,6 @@ from membership.vocab import AuditAction, Chain
 
 AT_ONCE = 500
 GAP_S = 0.005  # SQLite has one writer: without a gap a page never gets its turn
-_UNFINISHED = ".part"
 NOBODY = -1
 """Id of a row that never exists: what refers to it cannot be committed."""
 
@@ -79,7 +77,7 @@ def cut_at(anchor: anchors.Anchor, *, chains: Sequence[str] = ()) -> list[Archiv
     """
     finish()
     archives.finish()
-    _clear()
+    archives.clear()
     decided_before = _decided()
     with ExitStack() as held:
         written = [
@@ -100,15 +98,6 @@ def finish() -> None:
             time.sleep(GAP_S)
 
 
-def _clear() -> None:
-    """What a cut that was killed left unfinished goes: nobody would look for anybody in it."""
-    for path in conf.archive_dir().glob(f"*{_UNFINISHED}"):
-        with suppress(ArchiveBroken):
-            handle = _alone(path)
-            path.unlink()
-            os.close(handle)
-
-
 def _first(chain: str) -> int | None:
     first: int | None = AuditEntry.objects.filter(chain=chain).aggregate(first=Min("seq"))["first"]
     return first
@@ -119,40 +108,26 @@ def _archive(held: ExitStack, chain: str, first: int, last: int, mac: str) -> Ar
     folder = conf.archive_dir()
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / archives.name_of(chain, first, last)
-    unfinished = _unfinished(path)
+    unfinished = archives.unfinished(path)
     entries = AuditEntry.objects.filter(chain=chain, seq__lte=last).order_by("seq")
     lines = handing_over.lines(entries.iterator(chunk_size=AT_ONCE), query=f"archive of {chain}", rows=last - first + 1)
     digest = hashlib.sha256()
-    file = held.enter_context(os.fdopen(_alone(unfinished), "wb"))
+    try:
+        file = archives.alone(unfinished, held)
+    except (BlockingIOError, FileNotFoundError) as error:
+        raise ArchiveBroken("another cut is under way") from error
     held.callback(unfinished.unlink, missing_ok=True)
-    for line in lines:
-        data = f"{line.text}\n".encode()
-        digest.update(data)
-        file.write(data)
-    file.flush()
-    os.fsync(file.fileno())
+    with file:
+        for line in lines:
+            data = f"{line.text}\n".encode()
+            digest.update(data)
+            file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
     _read_back(unfinished, f"{chain}: {first} to {last}")
     if path.exists() and not archives.hold_the_same(path, unfinished):
         raise ArchiveBroken(f"{path} is there already, and holds other entries: put it elsewhere")
     return Archive(chain, first, last, mac, path, digest.hexdigest())
-
-
-def _unfinished(path: Path) -> Path:
-    return path.with_name(f"{path.name}{_UNFINISHED}")
-
-
-def _alone(path: Path) -> int:
-    """The file, empty and open. Raises `ArchiveBroken` while another cut writes it: of two one would spoil it."""
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if not os.path.samestat(os.fstat(handle), path.stat()):  # the other one was just ready with it
-            raise FileNotFoundError
-        os.ftruncate(handle, 0)
-    except (BlockingIOError, FileNotFoundError) as error:
-        os.close(handle)
-        raise ArchiveBroken("another cut is under way") from error
-    return handle
 
 
 def _read_back(path: Path, expected: str) -> None:
@@ -200,7 +175,7 @@ def _record(written: Sequence[Archive], anchor_n: int, decided_before: int | Non
                 chain=archive.chain, defaults={"seq": archive.last, "mac": archive.mac, "at": now}
             )
         for archive in written:
-            _unfinished(archive.path).replace(archive.path)
+            archives.unfinished(archive.path).replace(archive.path)
         _to_disk(conf.archive_dir())
 
 

@@ -101,11 +101,15 @@ def test_an_archive_of_that_name_with_other_entries_is_not_overwritten(log):  # 
 
 @pytest.mark.parametrize("nth", [1, 2])
 @pytest.mark.parametrize(
-    "step", ["_alone", "_read_back", "_unfinished", "_record", "_to_disk", "record.write", "finish", "_delete_some"]
+    "step",
+    [
+        *("archives.alone", "_read_back", "archives.unfinished", "_record", "_to_disk", "record.write", "finish"),
+        "_delete_some",
+    ],
 )
 def test_wherever_a_cut_is_killed_the_log_is_whole_and_the_next_one_ends_it(log, monkeypatch, step, nth):  # noqa: F811
     *where, name = step.split(".")
-    module, calls = (record if where else cutting), []
+    module, calls = (getattr(cutting, *where) if where else cutting), []
     real = getattr(module, name)
 
     def killed(*args, **more):
