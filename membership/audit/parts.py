@@ -125,7 +125,7 @@ def _rows(condition: str, values: Sequence[Any]) -> Iterator[Row]:
 
 _SQLITE = "e.at || ''", f'"{PERSONAL}" p ON p.entry_id = e.id'
 _POSTGRESQL = (
-    "to_char(e.at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')",
+    rows.TIME_ON_POSTGRESQL.format("e.at"),
     # One by one. Else it may read all parts of the log for each stretch, and "OFFSET 0" keeps it from that.
     f'LATERAL (SELECT salt, data, text FROM "{PERSONAL}" WHERE entry_id = e.id OFFSET 0) p ON true',  # noqa: S608
 )

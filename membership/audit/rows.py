@@ -19,6 +19,10 @@ from membership.models import AuditAnchor, AuditEntry, AuditSpan
 _CHUNK = 500
 
 
+TIME_ON_POSTGRESQL = "to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')"
+"""A time as text, as SQLite has it."""
+
+
 class Head(NamedTuple):
     """Where a chain stands, as its head says."""
 
@@ -59,8 +63,7 @@ class _AtAsText(Func):
     template = "%(expressions)s || ''"
 
     def as_postgresql(self, compiler: Any, connection: Any, **more: Any) -> Any:
-        template = "to_char(%(expressions)s AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')"
-        return self.as_sql(compiler, connection, template=template, **more)
+        return self.as_sql(compiler, connection, template=TIME_ON_POSTGRESQL.format("%(expressions)s"), **more)
 
 
 Covered = frozenset[tuple[str, int, int]]

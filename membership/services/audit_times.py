@@ -10,8 +10,8 @@ from django.utils.translation import gettext as _
 from membership.audit.words import GREATEST
 from membership.models import AuditEntry
 
-_CLOCKS_DIFFER = dt.timedelta(days=1)
-"""By how much the clocks of machines that write entries may differ, at most."""
+_SURELY = dt.timedelta(days=1)
+"""So much later the numbers of entries are higher, too, whatever the clocks of the machines that write them."""
 _NEAR = 100
 """Entries of nearly the same time: one of them has about the smallest, or the greatest, number."""
 
@@ -39,13 +39,13 @@ def _no_day() -> str:
 
 def _since(at: dt.datetime) -> Q:
     """`at` and later. Entries are numbered as time goes by: their numbers spare looking at all of them."""
-    ids = AuditEntry.objects.filter(at__gte=at - _CLOCKS_DIFFER).order_by("at").values_list("pk", flat=True)[:_NEAR]
+    ids = AuditEntry.objects.filter(at__gte=at - _SURELY).order_by("at").values_list("pk", flat=True)[:_NEAR]
     return Q(at__gte=at) & Q(pk__gte=min(ids, default=GREATEST))
 
 
 def _until(at: dt.datetime) -> Q:
     """Earlier than `at`."""
-    ids = AuditEntry.objects.filter(at__lt=at + _CLOCKS_DIFFER).order_by("-at").values_list("pk", flat=True)[:_NEAR]
+    ids = AuditEntry.objects.filter(at__lt=at + _SURELY).order_by("-at").values_list("pk", flat=True)[:_NEAR]
     return Q(at__lt=at) & Q(pk__lte=max(ids, default=0))
 
 
