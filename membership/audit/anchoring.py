@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from membership import conf
-from membership.audit import anchors
+from membership.audit import anchors, rows
 from membership.audit.chain import stamp
 from membership.models import AuditAnchor, AuditEntry, AuditHead, AuditSpan
 
@@ -132,14 +132,15 @@ def _ends() -> dict[str, int]:
 
 
 def _new_entries(chain: str, first: int, last: int) -> list[tuple[int, str, str]]:
-    """`(seq, mac, sealed)`, without a gap from `first` on: what follows a gap is not signed."""
+    """`(seq, mac, sealed)`, without a gap from `first` on: what follows a gap, or what is no text, is not signed."""
     if last < first:
         return []
     end = min(last, first + MOST_OF_A_CHAIN - 1)
-    rows = AuditEntry.objects.filter(chain=chain, seq__gte=first, seq__lte=end).order_by("seq")
+    entries = AuditEntry.objects.filter(chain=chain, seq__gte=first, seq__lte=end).order_by("seq")
     found: list[tuple[int, str, str]] = []
-    for seq, mac, sealed in rows.values_list("seq", "mac", "sealed"):
-        if seq != first + len(found):
-            break
-        found.append((seq, mac, sealed))
+    with rows.any_text():
+        for seq, mac, sealed in entries.values_list("seq", "mac", "sealed"):
+            if seq != first + len(found) or not (rows.is_text(mac) and rows.is_text(sealed)):
+                break
+            found.append((seq, mac, sealed))
     return found

@@ -86,10 +86,10 @@ def any_text(errors: str = "surrogateescape") -> Iterator[None]:
         connection.connection.text_factory = before
 
 
-def is_name(chain: object) -> bool:
-    """Whether a chain can be called so."""
+def is_text(value: object) -> bool:
+    """Whether it is what the name of a chain, a sealed part or a seal can be."""
     try:
-        return isinstance(chain, str) and bool(chain.encode())
+        return isinstance(value, str) and bool(value.encode())
     except UnicodeEncodeError:
         return False
 

@@ -118,9 +118,9 @@ def _walk(
         lost = [
             Fault("", None, rows.one_of(name), _("its chain is called as none can be."))
             for name in ends
-            if not rows.is_name(name)
+            if not rows.is_text(name)
         ]
-    names = sorted(filter(rows.is_name, {*heads, *ends, *heard.chains(), *cut.known}))
+    names = sorted(filter(rows.is_text, {*heads, *ends, *heard.chains(), *cut.known}))
     joiners = {name: _Joiner(name, heads.get(name), cut.known.get(name), heard) for name in names}
     stretches = (stretch for name in names for stretch in joiners[name].stretches(ends.get(name, (None, 0))[0]))
     done = 0

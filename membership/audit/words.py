@@ -116,12 +116,17 @@ def _index_next(using: str) -> bool:
     with transaction.atomic(using=using), connections[using].cursor() as cursor:
         cursor.execute(f'SELECT upto FROM "{STATE}" WHERE id = 1')  # noqa: S608 - our own name
         upto = cursor.fetchone()[0]
-        rows = AuditPersonal.objects.using(using).filter(pk__gt=upto).order_by("pk")
-        chunk = list(rows.values_list("pk", "text")[:_CHUNK])
-        if not chunk:
+        newer = AuditPersonal.objects.using(using).filter(pk__gt=upto).order_by("pk")
+        last = list(newer.values_list("pk", flat=True)[:_CHUNK])[-1:]
+        if not last:
             return False
-        cursor.executemany(f'INSERT INTO "{TABLE}" (rowid, text) VALUES (%s, %s)', chunk)  # noqa: S608 - our own name
-        AuditIndex.objects.using(using).filter(pk=1).update(upto=chunk[-1][0])
+        # SQLite hands the texts over by itself: one that was damaged is none to Python.
+        cursor.execute(
+            f'INSERT INTO "{TABLE}" (rowid, text)'  # noqa: S608 - our own names
+            f' SELECT entry_id, text FROM "{PERSONAL}" WHERE entry_id > %s AND entry_id <= %s',
+            [upto, *last],
+        )
+        AuditIndex.objects.using(using).filter(pk=1).update(upto=last[0])
     return True
 
 

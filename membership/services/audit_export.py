@@ -3,7 +3,6 @@
 import contextlib
 import csv
 import io
-import json
 from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -16,7 +15,7 @@ from membership.audit import anchoring, anchors, cuts, handing_over, record
 from membership.audit.moment import one_moment
 from membership.errors import BadValue, Reason
 from membership.models import AuditEntry, visible_to
-from membership.services import audit_log
+from membership.services import audit_damage, audit_log
 from membership.services import export_cells as cells
 from membership.services.shell import audited
 from membership.vocab import AuditAction, Chain
@@ -37,7 +36,8 @@ def export_with_proof(
 
     Only entries that the actor may read and that were there before are in it, by chain and number, and each lies under
     a signed anchor that the file carries, unless no key for anchors is set. That it was made is in the log before this
-    returns. `tools/verify_audit.py` checks it. What is cut off meanwhile is in it as a whole, or not at all.
+    returns. `tools/verify_audit.py` checks it. What is cut off meanwhile is in it as a whole, or not at all; what was
+    damaged is in it as far as it can be written.
 
     Raises `BadValue` for an unknown `format`: they are in `FORMATS`.
     """
@@ -63,7 +63,7 @@ def export_with_proof(
 
 
 def _at_one_moment(content: Iterator[bytes]) -> Iterator[bytes]:
-    with one_moment():
+    with one_moment(), audit_damage.readable():
         yield from content
 
 
@@ -89,7 +89,7 @@ def _csv(lines: Iterator[handing_over.Line]) -> Iterator[bytes]:
 
 
 def _shown(row: AuditEntry, told: audit_log.Line) -> list[str | int | float]:
-    at = json.loads(row.sealed).get("at", "")
+    at = audit_log.opened(row.sealed).get("at", "")
     values = (row.pk, at, row.action, told.sentence, told.actor, row.outcome, row.chain, row.seq)
     return [cells.for_csv(value) for value in values]
 

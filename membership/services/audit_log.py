@@ -180,7 +180,7 @@ def with_facts(rows: Iterable[AuditEntry]) -> list[tuple[AuditEntry, dict[str, A
 
 
 def _is_erased(row: AuditEntry, part: AuditPersonal | None) -> bool:
-    return part is None and bool(_opened(row.sealed).get("personal"))
+    return part is None and bool(opened(row.sealed).get("personal"))
 
 
 def detail(entry_id: int, user: Viewer) -> Detail:
@@ -238,7 +238,7 @@ class _Context:
     def facts(self, row: AuditEntry, part: AuditPersonal | None) -> dict[str, Any]:
         """Sealed data and personal part in one mapping."""
         data = _data(row)
-        personal = _opened(part.data) if part else {}
+        personal = opened(part.data) if part else {}
         facts: dict[str, Any] = {**data, **personal}
         facts |= {f"{name}_id": getattr(row, f"{name}_id") for name in chains.REFS}
         facts["user"], facts["user_name"] = data.get("user"), personal.get("user")
@@ -284,16 +284,17 @@ def _sentence(action: str, facts: dict[str, Any]) -> str:
 
 
 def _data(row: AuditEntry) -> dict[str, Any]:
-    data = _opened(row.sealed).get("data")
+    data = opened(row.sealed).get("data")
     return data if isinstance(data, dict) else {}
 
 
-def _opened(text: str) -> dict[str, Any]:
+def opened(text: str) -> dict[str, Any]:
+    """What a sealed or a personal part says; nothing where it cannot be read."""
     try:
-        opened = json.loads(text)
+        content = json.loads(text)
     except (ValueError, RecursionError):
         return {}
-    return opened if isinstance(opened, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
 def _differences(before: object, after: object) -> list[Difference]:
