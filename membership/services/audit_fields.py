@@ -1,9 +1,13 @@
 """Fields of stored states in words: "manager: no → yes"."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
+from django.utils import timezone
+from django.utils.dateparse import parse_date, parse_datetime
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -35,13 +39,16 @@ FIELDS: Mapping[str, Any] = {
 }
 
 
+_DATED = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T|$)", re.ASCII)
+
+
 def name(field: str) -> str:
     """What a field is called; one that is not known by its own name, readable."""
     return str(FIELDS.get(field) or field.replace("_", " "))
 
 
 def value(stored: object) -> str:
-    """A stored value in words: yes, no, set, a list, a dash for nothing."""
+    """A stored value in words: yes, no, set, a list, a day, a dash for nothing."""
     if stored is None or stored == "":
         return "–"
     if isinstance(stored, bool):
@@ -50,7 +57,20 @@ def value(stored: object) -> str:
         return _mapping(stored)
     if isinstance(stored, list):
         return ", ".join(map(value, stored)) or "–"
-    return str(stored)
+    return _day_or_time(str(stored))
+
+
+def _day_or_time(text: str) -> str:
+    """A stored time as pages show times; any other text as it is."""
+    if not _DATED.match(text):
+        return text
+    try:
+        at, on = parse_datetime(text), parse_date(text)
+    except ValueError:
+        return text
+    if on is not None:
+        return date_format(on, "j M Y")
+    return date_format(timezone.localtime(at), "j M Y H:i:s") if at is not None and timezone.is_aware(at) else text
 
 
 def _mapping(stored: Mapping[str, Any]) -> str:

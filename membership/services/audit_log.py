@@ -216,7 +216,7 @@ def chain_label(chain: str, systems: dict[int, str] | None = None) -> str:
 
 
 _NAMELESS = frozenset({AuditAction.READING_REQUESTED.value, AuditAction.READING_FINISHED.value})
-"""Actions whose entries name their group by id alone."""
+"""Actions whose entries name their group by id alone, as all do whose personal part was erased."""
 
 
 class _Context:
@@ -228,7 +228,11 @@ class _Context:
         self.systems: dict[int, str] = dict(
             Connection.objects.filter(pk__in=system_ids).values_list("pk", "name") if system_ids else ()
         )
-        group_ids = {row.group_id for row in page if row.group_id is not None and row.action in _NAMELESS}
+        group_ids = {
+            row.group_id
+            for row in page
+            if row.group_id is not None and (row.action in _NAMELESS or row.pk not in parts)
+        }
         self.groups: dict[int, str] = dict(
             Group.objects.filter(pk__in=group_ids).values_list("pk", "name") if group_ids else ()
         )
@@ -255,7 +259,8 @@ class _Context:
 
 
 def _line(row: AuditEntry, part: AuditPersonal | None, context: _Context, fault: str = "") -> Line:
-    facts = context.facts(row, part)
+    erased = _is_erased(row, part)
+    facts = {**context.facts(row, part), "erased": erased}
     known = row.action in AuditAction.values
     return Line(
         id=row.pk,
@@ -263,9 +268,9 @@ def _line(row: AuditEntry, part: AuditPersonal | None, context: _Context, fault:
         action=row.action,
         label=str(AuditAction(row.action).label) if known else row.action,
         sentence=_sentence(row.action, facts),
-        actor=facts["actor"] or audit_words.at_machine(facts),
+        actor=audit_words.who(row.action, facts),
         outcome=row.outcome,
-        erased=_is_erased(row, part),
+        erased=erased,
         chain=row.chain,
         chain_label=chain_label(row.chain, context.systems),
         seq=row.seq,

@@ -19,8 +19,9 @@ from django.utils.translation import gettext_lazy
 from membership.models import AuditEntry
 from membership.models.visibility import Viewer
 from membership.services import audit_damage, audit_log
-from membership.services.audit_words import because, decided
-from membership.vocab import AuditAction, OperationState, Verb
+from membership.services.audit_phrases import because, decided
+from membership.services.audit_wishes import fields_wanted, renamed
+from membership.vocab import ERASED, AuditAction, OperationState, Verb
 
 EVENTS = 50
 _AT_ONCE = 200
@@ -132,17 +133,17 @@ def _own(row: AuditEntry, line: audit_log.Line) -> Event:
 _DID: Mapping[str, Any] = {
     Verb.REMOVE: gettext_lazy("%(actor)s removed %(person)s from %(group)s (%(system)s)%(why)s"),
     Verb.ADD: gettext_lazy("%(actor)s added %(person)s to %(group)s (%(system)s)%(why)s"),
-    Verb.UPDATE: gettext_lazy("%(actor)s altered %(person)s in %(group)s (%(system)s)%(why)s"),
+    Verb.UPDATE: gettext_lazy("%(actor)s altered %(person)s in %(group)s (%(system)s)%(what)s%(why)s"),
     Verb.CREATE_GROUP: gettext_lazy("%(actor)s created the group %(group)s (%(system)s)%(why)s"),
-    Verb.RENAME_GROUP: gettext_lazy("%(actor)s renamed the group %(group)s (%(system)s)%(why)s"),
+    Verb.RENAME_GROUP: gettext_lazy("%(actor)s renamed the group %(group)s%(what)s (%(system)s)%(why)s"),
     Verb.DELETE_GROUP: gettext_lazy("%(actor)s deleted the group %(group)s (%(system)s)%(why)s"),
 }
 _WANTED: Mapping[str, Any] = {
     Verb.REMOVE: gettext_lazy("%(actor)s wanted to remove %(person)s from %(group)s (%(system)s)%(why)s"),
     Verb.ADD: gettext_lazy("%(actor)s wanted to add %(person)s to %(group)s (%(system)s)%(why)s"),
-    Verb.UPDATE: gettext_lazy("%(actor)s wanted to alter %(person)s in %(group)s (%(system)s)%(why)s"),
+    Verb.UPDATE: gettext_lazy("%(actor)s wanted to alter %(person)s in %(group)s (%(system)s)%(what)s%(why)s"),
     Verb.CREATE_GROUP: gettext_lazy("%(actor)s wanted to create the group %(group)s (%(system)s)%(why)s"),
-    Verb.RENAME_GROUP: gettext_lazy("%(actor)s wanted to rename the group %(group)s (%(system)s)%(why)s"),
+    Verb.RENAME_GROUP: gettext_lazy("%(actor)s wanted to rename the group %(group)s%(what)s (%(system)s)%(why)s"),
     Verb.DELETE_GROUP: gettext_lazy("%(actor)s wanted to delete the group %(group)s (%(system)s)%(why)s"),
 }
 _ENDS: Mapping[str, tuple[Any, str]] = {
@@ -169,9 +170,10 @@ def _of_step(head: AuditEntry, story: _Story, asked: Mapping[str, Any]) -> Event
     about_group = verb in (Verb.CREATE_GROUP, Verb.RENAME_GROUP, Verb.DELETE_GROUP)
     said = str(template) % {
         "actor": asked.get("actor") or _("somebody"),
-        "person": facts.get("person") or _("somebody"),
+        "person": facts.get("person") or (ERASED if story.erased else _("somebody")),
         "group": (about_group and facts.get("person")) or facts.get("group_name") or _("a group"),
         "system": facts.get("system") or _("the system"),
+        "what": renamed(facts) if verb == Verb.RENAME_GROUP else fields_wanted(facts),
         "why": _why(asked),
     }
     word, tone = _ENDS.get(head.action, (head.action, "plain"))
@@ -181,6 +183,7 @@ def _of_step(head: AuditEntry, story: _Story, asked: Mapping[str, Any]) -> Event
         # Reasons of an attempt before are none of this one.
         why = decided(story.last) if head.action == AuditAction.OPERATION_DECIDED else because(story.last)
         said += _("; %(state)s%(because)s") % {"state": word, "because": why}
+    said = said[:1].upper() + said[1:]
     return Event(head.at, said, head.pk, head.operation_id, head.change_id, tone, str(word), story.erased)
 
 

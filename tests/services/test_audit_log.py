@@ -76,15 +76,16 @@ def test_a_request_reads_as_who_asked_for_what_and_why(operator):
     ],
 )
 def test_a_preview_says_what_was_wished(operator, data, wish):
-    assert said(put(AuditAction.CHANGE_DRAFTED, actor=operator, data=data)) == f"Operator previewed: {wish}"
+    row = put(AuditAction.CHANGE_DRAFTED, actor=operator, change_id=4, data=data)
+    assert said(row) == f"Operator previewed change 4: {wish}"
 
 
 @pytest.mark.parametrize(
     ("action", "fields", "sentence"),
     [
-        (AuditAction.OPERATION_INTENDED, {}, "The removal of Ada from Chess club is sent to Kaiten"),
+        (AuditAction.OPERATION_INTENDED, {}, "Musterbook began to send the removal of Ada from Chess club to Kaiten"),
         (AuditAction.OPERATION_INTENDED, {"data": {"verb": "remove", "attempt": 2}},
-         "The removal of Ada from Chess club is sent to Kaiten (attempt 2)"),
+         "Musterbook began to send the removal of Ada from Chess club to Kaiten (attempt 2)"),
         (AuditAction.OPERATION_CONFIRMED, {}, "The removal of Ada from Chess club was confirmed by Kaiten"),
         (AuditAction.OPERATION_REFUSED, {"outcome": "remote_said_no", "personal": {"said": "group is frozen"},
                                          "data": {"verb": "remove", "status": 400}},
@@ -92,11 +93,26 @@ def test_a_preview_says_what_was_wished(operator, data, wish):
         (AuditAction.OPERATION_REFUSED, {"outcome": "system_retired"},
          "The removal of Ada from Chess club was left half done: Kaiten is retired: it is only kept for its history"),
         (AuditAction.OPERATION_IN_DOUBT, {"outcome": "answer_lost"},
-         "Whether the removal of Ada from Chess club was done is not known, and is read back: The answer was lost"),
+         "It is not known whether Kaiten carried out the removal of Ada from Chess club, so it is read back:"
+         " The answer was lost"),
         (AuditAction.OPERATION_RESOLVED, {"data": {"verb": "remove", "state": "confirmed"}},
-         "The removal of Ada from Chess club was read back from Kaiten: done"),
+         "What became of the removal of Ada from Chess club was read back from Kaiten: done"),
+        (AuditAction.OPERATION_RESOLVED, {"outcome": "read_back_not_done"},
+         "What became of the removal of Ada from Chess club was read back from Kaiten:"
+         " it was not done, and is sent again"),
+        (AuditAction.OPERATION_RETURNED, {"outcome": "read_back_not_done"},
+         "The removal of Ada from Chess club went back into the queue for Kaiten:"
+         " Read back: it was not done. It is sent again"),
+        (AuditAction.OPERATION_NOT_NEEDED, {"outcome": "already_so"},
+         "The removal of Ada from Chess club was not needed in Kaiten: Already so"),
+        (AuditAction.OPERATION_NOT_NEEDED, {},
+         "The removal of Ada from Chess club was not needed in Kaiten: it is so already"),
+        (AuditAction.OPERATION_CONFIRMED, {"data": {"verb": "update"}, "personal": {"after": {"is_muted": True}}},
+         "The alteration of Ada in Chess club (muted: yes) was confirmed by Kaiten"),
+        (AuditAction.OPERATION_CONFIRMED, {"data": {"verb": "rename_group"}, "personal": {"after": {"name": "Go"}}},
+         "The renaming of the group Ada to “Go” was confirmed by Kaiten"),
         (AuditAction.OPERATION_DECIDED, {"data": {"verb": "remove", "decision": "leave"}},
-         "Musterbook decided about the removal of Ada from Chess club: it is left alone and not sent again"),
+         "Musterbook decided about the removal of Ada from Chess club in Kaiten: it is left alone and not sent again"),
     ],
 )  # fmt: skip
 def test_a_step_reads_as_what_happened_to_whom(club, action, fields, sentence):
@@ -114,9 +130,37 @@ def test_a_finished_change_is_counted(db):
         (AuditAction.CHANGE_CANCELLED, {"outcome": "rest"}, "Musterbook cancelled what was left of change 4"),
         (AuditAction.CHANGE_CANCELLED, {"outcome": "thrown_away"}, "Musterbook threw away the preview of change 4"),
         (AuditAction.CHANGE_DRAFTED, {"data": {"kind": "removal_everywhere", "operations": 0}},
-         "Musterbook previewed: remove somebody from everywhere"),
+         "Musterbook previewed change 4: remove somebody from everywhere"),
         (AuditAction.PERSON_PROTECTED, {"personal": {"name": "Ada", "note": "chair"}},
          "Musterbook protected the person Ada: chair"),
+        (AuditAction.CHANGE_CANCELLED, {"outcome": "withdrawn"},
+         "Musterbook withdrew change 4 before anybody approved it"),
+        (AuditAction.LOG_IN_FAILED, {"personal": {"user": "ada", "address": "192.0.2.7"}},
+         "A log-in as ada from 192.0.2.7 failed"),
+        (AuditAction.LOG_IN_FAILED, {"personal": {"address": "192.0.2.7"}},
+         "A log-in under an unknown name from 192.0.2.7 failed"),
+        (AuditAction.REQUEST_REFUSED, {"outcome": "no_right", "data": {"what": "request"},
+                                       "personal": {"path": "/users/"}},
+         "A request of somebody who was not logged in was refused (/users/): the right to do this was missing"),
+        (AuditAction.EXPORT_MADE, {"data": {"what": "auditentry", "rows": 1, "format": "csv", "proof": True}},
+         "Somebody at the command line exported 1 row of “Audit log” as CSV with proof"),
+        (AuditAction.EXPORT_MADE, {"data": {"what": "rows of list 3", "rows": 1200}},
+         "Somebody at the command line exported 1,200 rows of “rows of list 3”"),
+        (AuditAction.LOG_VERIFIED, {"data": {"entries": 1, "faults": 0}},
+         "Somebody at the command line verified the audit log: 1 entry, nothing wrong"),
+        (AuditAction.LOG_CUT, {"data": {"count": 1200}},
+         "Somebody at the command line cut 1,200 old entries off the audit log into an archive"),
+        (AuditAction.PERSON_ERASED, {"data": {"parts": 1}},
+         "Musterbook approved the erasure of a person: 1 entry lost its names"),
+        (AuditAction.PERSON_LINKED, {"data": {"accounts": [1, 2]}, "personal": {"person": "Ada"}},
+         "Musterbook linked 2 accounts to the person Ada"),
+        (AuditAction.PROPOSAL_REJECTED, {"personal": {"accounts": ["Ada", "Ada L."]}},
+         "Musterbook said that Ada and Ada L. are different people"),
+        (AuditAction.ENDING_SET, {"data": {"last_day": "2026-03-31"}, "personal": {"person": "3 people",
+                                                                                  "group_name": "Chess"}},
+         "Musterbook set the end date of 3 people in Chess: 31 Mar 2026"),
+        (AuditAction.DATABASE_RESTORED, {"data": {"made_at": "2026-03-31T09:00:00+00:00"}},
+         "Somebody at the command line put the database back from a backup made 31 Mar 2026 09:00:00"),
         (AuditAction.COMMAND_RUN, {"data": {"command": "sync"}, "personal": {"os_user": "root"}},
          "Root at the command line ran the command sync"),
     ],
@@ -134,6 +178,11 @@ def test_other_entries_read_as_what_happened(db, action, fields, sentence):
         (AuditAction.CONNECTION_PAUSED, {"outcome": "token_not_accepted"},
          "Kaiten was stopped by Musterbook: The system does not accept the token."
          " Enter a new one, then test and resume"),
+        (AuditAction.CONNECTION_TESTED, {}, "Musterbook tested the system Kaiten: it works"),
+        (AuditAction.CONNECTION_SIGNED_IN, {}, "Musterbook signed in to Kaiten"),
+        (AuditAction.CONNECTION_SIGNED_IN, {"outcome": "sign_in_refused"},
+         "Musterbook could not sign in to Kaiten: The system refused the log-in."
+         " Check user name and password, then test and resume"),
         (AuditAction.CONNECTION_EDITED, {"data": {"fields": ["name", "options"]}},
          "Somebody at the command line edited the system Kaiten: name, options"),
     ],
@@ -156,16 +205,29 @@ def test_log_ins_say_from_where(operator):
 def test_roles_are_said_in_words(owner):
     row = put(AuditAction.USER_EDITED, actor=owner, data={"user": 9, "role": "operator", "connections": [1, 2]},
               personal={"user": "ann"})  # fmt: skip
-    assert said(row) == "Owner changed the rights of the panel user ann: Operator, 2 systems only"
+    assert said(row) == "Owner gave the panel user ann the role Operator, 2 systems only"
+
+
+@pytest.mark.parametrize(("active", "did"), [(False, "shut out the panel user ann"),
+                                             (True, "let the panel user ann in again")])  # fmt: skip
+def test_who_was_shut_out_is_said(owner, active, did):
+    row = put(AuditAction.USER_EDITED, actor=owner, data={"user": 9, "active": active}, personal={"user": "ann"})
+    assert said(row) == f"Owner {did}"
+
+
+def test_a_failed_log_in_was_not_done_by_musterbook(db):
+    failed, worked = put(AuditAction.LOG_IN_FAILED, Chain.LOG_IN), put(AuditAction.CHANGE_FINISHED)
+    assert [line.actor for line in audit_log.lines([failed, worked])] == ["not logged in", ""]
 
 
 def test_an_erased_entry_still_says_what_is_known(club, operator):
-    row = removal(club, actor=operator)
+    group = Group.objects.create(connection=club, remote_id="g", name="Chess", seen_at=NOW)
+    row = removal(club, actor=operator, group_id=group.pk)
     AuditPersonal.objects.all().delete()
     (line,) = audit_log.lines([row])
     assert line.erased
     assert line.actor == "operator"
-    assert line.sentence == "The removal of somebody from a group was confirmed by Kaiten"
+    assert line.sentence == "The removal of (erased) from Chess was confirmed by Kaiten"
 
 
 def test_an_unknown_action_is_shown_as_it_is():

@@ -54,9 +54,7 @@ SENT, CONFIRMED, LOST = (
 
 def test_a_step_is_one_sentence(club, chess, change, auditor):
     step(club, chess, change, 7, SENT, LOST, AuditAction.OPERATION_RESOLVED, CONFIRMED)
-    sentence = (
-        "Operator removed Ada from Chess club (Club app): left the club, ticket 12; confirmed 31 Jan 2026 09:33"
-    ).replace("Operator", "operator")
+    sentence = "Operator removed Ada from Chess club (Club app): left the club, ticket 12; confirmed 31 Jan 2026 09:33"
     assert said(chess, auditor) == [sentence]
     assert said(change, auditor) == [
         sentence,
@@ -68,7 +66,7 @@ def test_of_a_change_that_touches_other_systems_it_is_not_told_who_asked_and_why
     ChangeConnection.objects.create(change=change, connection=mirrored.system("Hidden"))
     step(club, chess, change, 7, SENT, CONFIRMED)
     [sentence] = said(chess, make_user("limited", Role.AUDITOR, [club]))
-    assert sentence.startswith("somebody removed Ada from Chess club (Club app); confirmed")
+    assert sentence.startswith("Somebody removed Ada from Chess club (Club app); confirmed")
 
 
 @pytest.mark.parametrize(
@@ -95,7 +93,7 @@ def test_of_a_change_that_touches_other_systems_it_is_not_told_who_asked_and_why
 )
 def test_a_step_that_was_not_confirmed_says_how_it_stands(club, chess, change, auditor, actions, fields, end):
     step(club, chess, change, 7, *actions, **fields)
-    wanted = "operator wanted to remove Ada from Chess club (Club app): left the club, ticket 12"
+    wanted = "Operator wanted to remove Ada from Chess club (Club app): left the club, ticket 12"
     assert said(chess, auditor) == [wanted + end]
 
 
@@ -114,15 +112,21 @@ def test_what_the_system_said_of_an_earlier_attempt_is_no_reason_of_the_next(clu
 @pytest.mark.parametrize(
     ("verb", "begins"),
     [
-        ("add", "operator added Ada to Chess club (Club app)"),
-        ("update", "operator altered Ada in Chess club (Club app)"),
-        ("delete_group", "operator deleted the group Ada (Club app)"),
-        ("from_the_future", "operator asked for a step (Club app)"),
+        ("add", "Operator added Ada to Chess club (Club app)"),
+        ("update", "Operator altered Ada in Chess club (Club app)"),
+        ("rename_group", "Operator renamed the group Ada (Club app)"),
+        ("delete_group", "Operator deleted the group Ada (Club app)"),
+        ("from_the_future", "Operator asked for a step (Club app)"),
     ],
 )
 def test_each_verb_has_its_sentence(club, chess, change, auditor, verb, begins):
     step(club, chess, change, 7, CONFIRMED, verb=verb)
     assert said(chess, auditor)[0].startswith(begins)
+
+
+def test_what_was_altered_is_said(club, chess, change, auditor):
+    step(club, chess, change, 7, CONFIRMED, verb="update", personal={"after": {"is_muted": True}})
+    assert said(chess, auditor)[0].startswith("Operator altered Ada in Chess club (Club app) (muted: yes): left")
 
 
 def test_other_entries_stand_for_themselves_and_readings_are_left_out(club, chess, auditor, operator):
@@ -154,7 +158,7 @@ def test_an_erased_step_says_so_and_stays_readable(club, chess, change, auditor)
     AuditPersonal.objects.all().delete()
     (event,) = timelines.timeline(chess, auditor).events
     assert event.erased
-    assert event.text.startswith("operator removed somebody from a group (Club app); confirmed")
+    assert event.text.startswith("Operator removed (erased) from Chess club (Club app); confirmed")
 
 
 def test_whoever_may_not_read_the_log_sees_no_timeline(club, chess, change, viewer, limited_operator):
