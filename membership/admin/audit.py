@@ -1,6 +1,7 @@
 """The audit log: read-only for everybody. Sentences come from `services/audit_log.py`."""
 
 import datetime as dt
+from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
 
@@ -21,7 +22,8 @@ from unfold.views import ChangeList
 
 from membership.admin import filters
 from membership.admin.base import PanelAdmin
-from membership.admin.changelist import PanelChangeList
+from membership.admin.changelist import Chip, PanelChangeList
+from membership.admin.context import badges
 from membership.admin.requests import ROW_ID, Request, missing, refuse, visible_systems
 from membership.errors import ChangeRefused
 from membership.models import Account, AuditEntry, Change, Connection, Group, Participant, Person, visible_to
@@ -133,10 +135,23 @@ class AuditChangeList(PanelChangeList):
             row.line = line  # type: ignore[attr-defined]
         self.result_list = rows
 
+    def search_chips(self, request: Request) -> Iterator[Chip]:
+        """Each word and term can be taken away by itself."""
+        found = [piece[0] for piece in audit_query.pieces(self.query)]
+        for number, piece in enumerate(found):
+            rest = " ".join([*found[:number], *found[number + 1 :]])
+            yield Chip(_("search"), inert.inert(piece), self._asking(request, rest))
+
     def _with(self, request: Request, term: str) -> str:
+        return self._asking(request, audit_facets.with_term(self.query, term))
+
+    @staticmethod
+    def _asking(request: Request, line: str) -> str:
         query = request.GET.copy()
-        query.pop("p", None)
-        query["q"] = audit_facets.with_term(self.query, term)
+        for name in ("p", "q"):
+            query.pop(name, None)
+        if line:
+            query["q"] = line
         return f"?{query.urlencode()}"
 
 
@@ -183,7 +198,13 @@ class AuditEntryAdmin(PanelAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         under_way, last_check = audit_checks.latest()
-        told = {"check": under_way, "last_check": last_check, "search_help": audit_query.HELP}
+        told = {
+            "check": under_way,
+            "last_check": last_check,
+            "found_faults": audit_checks.told_faults(last_check) if last_check else (),
+            "anchor_problem": getattr(badges(request), "anchor_problem", ""),
+            "search_help": audit_query.HELP,
+        }
         with audit_damage.readable():
             return super().changelist_view(request, {**told, **(extra_context or {})})
 
@@ -219,7 +240,9 @@ class AuditEntryAdmin(PanelAdmin):
             found = timelines.timeline(row, request.user, before=int(before) if ROW_ID.fullmatch(before) else None)
         context = {
             "row": row,
-            "name": titles.title(row) if isinstance(row, Change) else str(row),
+            "name": _("%(title)s (change %(id)s)") % {"title": titles.title(row), "id": row.pk}
+            if isinstance(row, Change)
+            else str(row),
             "address": cells.page(row),
             "entries": cells.listing(AuditEntry, **{f"{kind}_id": pk}),
             "days": [(day, list(events)) for day, events in groupby(found.events, key=_day)],
@@ -235,7 +258,10 @@ class AuditEntryAdmin(PanelAdmin):
         with audit_damage.readable():
             detail = audit_log.detail(pk, request.user)
         title = _("Entry %(id)s") % {"id": detail.line.id}
-        return self.render(request, self.page_template, detail=detail, links=_links(detail), title=title)
+        # Whose step was not confirmed stayed as they were.
+        is_wish = detail.line.action.startswith("operation.") and detail.line.action != AuditAction.OPERATION_CONFIRMED
+        links = _links(detail, request)
+        return self.render(request, self.page_template, detail=detail, links=links, is_wish=is_wish, title=title)
 
     @admin.display(description=gettext_lazy("when"), ordering="pk")
     def when(self, row: AuditEntry) -> SafeString:
@@ -245,8 +271,9 @@ class AuditEntryAdmin(PanelAdmin):
     def what(self, row: AuditEntry) -> SafeString:
         line: audit_log.Line = row.line  # type: ignore[attr-defined]
         erased = cells.tag(_("personal part erased")) if line.erased else ""
+        change = _change_link(line.change_id) if line.change_id is not None else ""
         fault = cells.tag(_("does not hold"), "bad") if line.fault else ""
-        return format_html("{} {} {}", cells.name(line.sentence), erased, fault)
+        return format_html("{} {} {} {}", cells.name(line.sentence), change, erased, fault)
 
     @admin.display(description=gettext_lazy("who"))
     def actor(self, row: AuditEntry) -> SafeString:
@@ -259,16 +286,28 @@ class AuditEntryAdmin(PanelAdmin):
         return format_html("{} {}", cells.name(line.chain_label), f"#{line.seq}")
 
 
+def _change_link(change_id: int) -> SafeString:
+    address = reverse("admin:membership_change_page", args=[change_id])
+    said = _("change %(id)s") % {"id": change_id}
+    return format_html('<a class="mu-link mu-quiet mu-small" href="{}">{}</a>', address, said)
+
+
 def _day(event: timelines.Event) -> dt.date:
     return timezone.localtime(event.at).date()
 
 
-def _links(detail: audit_log.Detail) -> list[tuple[str, str]]:
-    """`(words, address)` of what the entry is about."""
+def _links(detail: audit_log.Detail, request: HttpRequest) -> list[tuple[str, str]]:
+    """`(words, address)` of what the entry is about; of what is no longer there, its other entries."""
     found = []
     for name, number in detail.refs.items():
         model = PAGES.get(name)
-        if model is not None:
-            address = reverse(f"admin:membership_{model._meta.model_name}_page", args=[number])
-            found.append((f"{model._meta.verbose_name} {number}", address))
+        if model is None:
+            continue
+        row = visible_to(model.objects.filter(pk=number), request.user).first()
+        what = f"{model._meta.verbose_name} {number}"
+        if row is None:
+            found.append((what, cells.listing(AuditEntry, **{f"{name}_id": number})))
+        else:
+            label = titles.title(row) if isinstance(row, Change) else str(row)
+            found.append((_("%(name)s (%(what)s)") % {"name": label, "what": what}, cells.page(row)))
     return found

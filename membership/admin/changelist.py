@@ -1,6 +1,6 @@
 """A list as it stands: its rows, its filters as chips that can be taken away, and what to do where nothing is."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.http import QueryDict
@@ -63,9 +63,12 @@ class PanelChangeList(ChangeList):  # type: ignore[misc]  # the theme is not typ
         is_bare = not (self.result_count or self.query)
         self.nothing = nothing(request, self.model_admin, is_filtered=self.has_active_filters) if is_bare else None
 
-    def _chips(self, request: Request) -> Any:
+    def search_chips(self, request: Request) -> Iterator[Chip]:
         if self.query:
             yield Chip(_("search"), inert.inert(self.query), _without(request.GET, "q"))
+
+    def _chips(self, request: Request) -> Iterator[Chip]:
+        yield from self.search_chips(request)
         for spec in self.filter_specs:
             value = spec.value()
             if value:

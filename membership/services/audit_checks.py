@@ -1,8 +1,10 @@
 """Checks of the whole log: asked for at the panel, done by the worker beside its other work, or at the command line."""
 
 import logging
+import re
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar
 
@@ -14,7 +16,8 @@ from django.utils import timezone
 from membership import conf
 from membership.audit import archives, record, verify
 from membership.errors import AuditUnavailable, Reason
-from membership.models import AuditCheck, AuditCut
+from membership.models import AuditCheck, AuditCut, Connection
+from membership.services import audit_log
 from membership.services.command_line import os_user
 from membership.services.shell import audited, need_right, refuse
 from membership.vocab import AuditAction, Chain, Right
@@ -28,6 +31,12 @@ SILENT_AFTER = timedelta(seconds=60)
 """Without a sign of life for so long a check is begun anew: whoever did it has died."""
 BEAT_EVERY = timedelta(seconds=1)
 KEPT_FAULTS = 20
+_PLACE = re.compile(
+    r"(?P<chain>connection:(?P<system>[0-9]{1,18})|\w+) #(?P<seq>[0-9]+): (?P<says>.*?)"
+    r"(?: \((?P<entry>[0-9]{1,18})\))?",
+    re.DOTALL,
+)
+"""A fault as it is stored: where, what, and the entry's number in brackets."""
 
 
 @audited
@@ -53,6 +62,27 @@ def latest() -> tuple[AuditCheck | None, AuditCheck | None]:
     ended = AuditCheck.objects.exclude(ended_at=None).order_by("-ended_at", "-pk").values("pk")[:1]
     rows = list(AuditCheck.objects.filter(Q(ended_at=None) | Q(pk=Subquery(ended))))
     return next((row for row in rows if not row.ended_at), None), next((row for row in rows if row.ended_at), None)
+
+
+@dataclass(frozen=True, slots=True)
+class ToldFault:
+    """One thing that does not hold, for a page; `entry_id` is the first entry that shows it, where there is one."""
+
+    text: str
+    entry_id: int | None
+
+
+def told_faults(check: AuditCheck) -> list[ToldFault]:
+    """What a check found, with chains called by their names."""
+    found = [_PLACE.fullmatch(fault) or fault for fault in check.faults]
+    numbers = {int(each["system"]) for each in found if not isinstance(each, str) and each["system"]}
+    systems = dict(Connection.objects.filter(pk__in=numbers).values_list("pk", "name")) if numbers else {}
+    return [ToldFault(each, None) if isinstance(each, str) else _told(each, systems) for each in found]
+
+
+def _told(found: re.Match[str], systems: dict[int, str]) -> ToldFault:
+    text = f"{audit_log.chain_label(found['chain'], systems)} #{found['seq']}: {found['says']}"
+    return ToldFault(text, int(found["entry"]) if found["entry"] else None)
 
 
 def verify_log(

@@ -92,7 +92,7 @@ def _action(value: str) -> str:
 
 def _actor(pk: int | None, names: Mapping[int, str]) -> str:
     if pk is None:
-        return _("no user: Musterbook, a command")
+        return _("no user")
     return names.get(pk) or _("User %(id)s") % {"id": pk}
 
 

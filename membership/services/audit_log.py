@@ -10,6 +10,7 @@ from urllib.parse import quote
 from django.contrib.auth import get_user_model
 from django.db.models import Model, Q, QuerySet
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from membership.audit import chain as chains
 from membership.audit import verify
@@ -32,6 +33,8 @@ from membership.services import audit_damage, audit_fields, audit_query, audit_w
 from membership.services.audit_few import by_number
 from membership.vocab import AuditAction, Chain
 
+_LEFT_OUT = "…"
+"""Under which an answer that was kept says how many of its fields were not: `NOT_NAMED` of the providers."""
 FILTERS = ("actor_id", *(f"{name}_id" for name in chains.REFS))
 
 
@@ -82,7 +85,11 @@ class Detail:
     answer: str
     refs: dict[str, int]
     """Ids of what it is about: `{"change": 12, …}`."""
-    facts: dict[str, Any] = field(default_factory=dict)
+    more: list[tuple[str, str]] = field(default_factory=list)
+    """What else it holds, sealed and personal: names of fields, and values, in words."""
+    earlier: int | None = None
+    """The entries before and after it in its chain."""
+    later: int | None = None
     sealed: str = ""
     mac: str = ""
     fault: str = ""
@@ -200,11 +207,46 @@ def detail(entry_id: int, user: Viewer) -> Detail:
         requests=_requests(facts.get("request")),
         answer=_answer(facts.get("answer")),
         refs={name: value for name in chains.REFS if (value := getattr(row, f"{name}_id")) is not None},
-        facts=_data(row),
+        more=_more(row, part),
+        earlier=_beside(row, -1, user),
+        later=_beside(row, 1, user),
         sealed=row.sealed,
         mac=row.mac,
         fault=verify.fault_of(row),
     )
+
+
+_SHOWN = frozenset(
+    {
+        "actor",
+        "after",
+        "answer",
+        "before",
+        "group_name",
+        "note",
+        "os_user",
+        "reason",
+        "request",
+        "said",
+        "system",
+        "ticket",
+    }
+)
+"""Fields of an entry that its page shows at places of their own."""
+
+
+def _more(row: AuditEntry, part: AuditPersonal | None) -> list[tuple[str, str]]:
+    found = {**_data(row), **(opened(part.data) if part else {})}
+    return [
+        (audit_fields.name(name), audit_fields.value(value))
+        for name, value in found.items()
+        if name not in _SHOWN and value not in (None, "", [], {})
+    ]
+
+
+def _beside(row: AuditEntry, step: int, user: Viewer) -> int | None:
+    beside = entries(user).filter(chain=row.chain, seq=(row.seq or 0) + step)
+    return beside.order_by().values_list("pk", flat=True).first()
 
 
 def chain_label(chain: str, systems: dict[int, str] | None = None) -> str:
@@ -345,8 +387,13 @@ def _pairs(value: object) -> list[tuple[object, object]]:
 def _answer(value: object) -> str:
     if not isinstance(value, dict):
         return str(value or "")
-    status, body = value.get("status"), value.get("body")
-    return "\n".join(part for part in (str(status or ""), "" if body in (None, "") else _pretty(body)) if part)
+    status, body, left_out = value.get("status"), value.get("body"), 0
+    if isinstance(body, dict) and isinstance(body.get(_LEFT_OUT), int):
+        left_out, body = body[_LEFT_OUT], {name: each for name, each in body.items() if name != _LEFT_OUT}
+    parts = [str(status or ""), "" if body in (None, "", {}) else _pretty(body)]
+    if left_out:
+        parts.append(ngettext("(%(n)s field is not kept)", "(%(n)s fields are not kept)", left_out) % {"n": left_out})
+    return "\n".join(part for part in parts if part)
 
 
 def _pretty(body: object) -> str:

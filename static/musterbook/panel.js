@@ -126,6 +126,20 @@
     tell();
   }
 
+  /* What a page cannot do without a script is offered only with one. */
+  function copyAddress(button) {
+    if (!navigator.clipboard) return; // without https nothing can be copied
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(window.location.href);
+      button.nextElementSibling.textContent = button.dataset.copyAddress;
+    });
+  }
+  function print(button) {
+    button.hidden = false;
+    button.addEventListener("click", () => window.print());
+  }
+
   /* What is new on the page, whole or a fragment, gets its helps once. */
   function help(root) {
     function each(selector, give) {
@@ -141,6 +155,8 @@
     each("form[method=post]:not([data-again])", sentOnce);
     each("[data-only-with]", onlyWith);
     each("form[data-pick]", tellChosen);
+    each("[data-copy-address]", copyAddress);
+    each("[data-print]", print);
   }
   document.addEventListener("DOMContentLoaded", () => help(document));
   document.addEventListener("htmx:load", (event) => help(event.detail.elt));

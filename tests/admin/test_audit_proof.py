@@ -30,10 +30,49 @@ def test_the_log_says_when_and_by_whom_it_was_verified_last(as_, auditor):
 
 
 def test_what_does_not_hold_is_told(as_, auditor):
-    AuditCheck.objects.create(asked_at=timezone.now(), ended_at=timezone.now(), asked_by="x", faults=["panel #7: bad"])
+    faults = ["panel #7: bad (70)", "connection:5 #2: worse (71)", "The trigger x is missing."]
+    mirrored.system("Chat", pk=5)
+    AuditCheck.objects.create(asked_at=timezone.now(), ended_at=timezone.now(), asked_by="x", faults=faults)
     page = as_(auditor).get(LOG).content.decode()
-    assert "The log does not hold: 1 fault." in page
-    assert "panel #7: bad" in page
+    assert "The log does not hold: 3 faults." in page
+    assert f'<li><bdi>Panel #7: bad</bdi> <a class="mu-link" href="{LOG}70/">Entry 70</a></li>' in page
+    assert f'<li><bdi>Chat #2: worse</bdi> <a class="mu-link" href="{LOG}71/">Entry 71</a></li>' in page
+    assert "<li><bdi>The trigger x is missing.</bdi></li>" in page
+
+
+def test_a_sink_that_fails_is_told_beside_the_log(as_, auditor):
+    now = timezone.now()
+    AnchorSink.objects.create(name="command", tried_at=now, failing_since=now, problem="The command ended with code 3.")
+    assert "The command ended with code 3." in as_(auditor).get(LOG).content.decode()
+
+
+def test_each_word_and_term_of_a_search_can_be_taken_away_by_itself(as_, auditor):
+    page = as_(auditor).get(LOG, {"q": 'ada "chess club" action:refused', "chain": "panel"}).content.decode()
+    for rest in ("%22chess+club%22+action%3Arefused", "ada+action%3Arefused", "ada+%22chess+club%22"):
+        assert f'href="?chain=panel&amp;q={rest}"' in page
+
+
+def test_an_entry_names_what_it_is_about_and_what_is_gone_leads_to_its_other_entries(as_, auditor):
+    club = mirrored.system("Chess app")
+    row = put(AuditAction.CONNECTION_RESUMED, connection_id=club.pk, person_id=77)
+    page = as_(auditor).get(f"{LOG}{row.pk}/").content.decode()
+    assert f'href="/membership/connection/{club.pk}/"><bdi>Chess app (system {club.pk})</bdi></a>' in page
+    assert f'href="{LOG}?person_id=77"><bdi>person 77</bdi></a>' in page
+    assert '<span class="mu-tag mu-tag-good">fits</span>' in page
+
+
+def test_what_was_not_confirmed_is_no_after(as_, auditor):
+    states = {"before": {"is_present": True}, "after": {"is_present": False}}
+    refused, done = (
+        put(action, personal=states) for action in (AuditAction.OPERATION_REFUSED, AuditAction.OPERATION_CONFIRMED)
+    )
+    assert '<th scope="col">Wanted</th>' in as_(auditor).get(f"{LOG}{refused.pk}/").content.decode()
+    assert '<th scope="col">After</th>' in as_(auditor).get(f"{LOG}{done.pk}/").content.decode()
+
+
+def test_an_entry_in_the_list_leads_to_its_change(as_, auditor):
+    put(AuditAction.CHANGE_FINISHED, change_id=4)
+    assert 'href="/membership/change/4/">change 4</a>' in as_(auditor).get(LOG).content.decode()
 
 
 def test_of_many_faults_the_first_are_told_and_how_many_more_there_are(as_, auditor, monkeypatch):

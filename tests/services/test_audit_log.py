@@ -361,6 +361,20 @@ def test_an_entry_shows_request_answer_and_what_changed(club, auditor):
     assert detail.fault == ""
 
 
+def test_an_answer_says_how_much_of_it_is_not_kept(club, auditor):
+    row = removal(club, personal={"answer": {"status": 403, "body": {"…": 1}}})
+    assert audit_log.detail(row.pk, auditor).answer == "403\n(1 field is not kept)"
+
+
+def test_an_entry_shows_what_else_it_holds_and_its_neighbours(club, works, auditor):
+    first, row, last = (put(AuditAction.EXPORT_MADE, data={"rows": 3}, personal={"query": "q=ada"}) for _ in range(3))
+    removal(works)
+    detail = audit_log.detail(row.pk, auditor)
+    assert detail.more == [("rows", "3"), ("query", "q=ada")]
+    assert (detail.earlier, detail.later) == (first.pk, last.pk)
+    assert audit_log.detail(last.pk, auditor).later is None
+
+
 def test_an_entry_that_was_tampered_with_says_so(club, auditor):
     row = removal(club)
     with connection.cursor() as cursor:
