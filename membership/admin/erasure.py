@@ -30,9 +30,8 @@ class ErasureAdmin(PanelAdmin):
     def page_context(self, request: Request, row: Erasure) -> dict[str, Any]:
         person = Person.objects.filter(pk=row.person_id).first()
         is_open = row.state == ErasureState.ASKED
-        name = {"name": inert.inert(row.label)}
         return {
-            "title": _("Erase %(name)s?") % name if is_open else _("Erasure of %(name)s") % name,
+            "title": _title(row, is_open),
             "person": person,
             "is_open": is_open,
             "is_own": row.asked_by_id == request.user.pk,
@@ -68,6 +67,13 @@ class ErasureAdmin(PanelAdmin):
     def do_reject(self, request: Request, row: Erasure) -> None:
         erasure.reject(row, actor=request.user)
         messages.success(request, _("It stays as it is."))
+
+
+def _title(row: Erasure, is_open: bool) -> str:
+    if row.state == ErasureState.DONE:
+        return _("A person was erased")
+    name = {"name": inert.inert(row.label)}
+    return _("Erase %(name)s?") % name if is_open else _("Erasure of %(name)s") % name
 
 
 _COUNTED = {

@@ -1,10 +1,12 @@
 """A person's own rights, on the person's page: a report of everything that is stored, and the erasure."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from membership.admin.base import PanelAdmin
 from membership.admin.requests import Request
@@ -34,7 +36,38 @@ def report(page: PanelAdmin, request: Request, row: Person) -> HttpResponse:
         headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
         return HttpResponse(content, content_type="application/json", headers=headers)
     title = _("Everything stored about %(name)s") % {"name": inert.inert(row.name)}
-    sections = [(audit_fields.name(name), value) for name, value in told.items() if isinstance(value, list)]
-    response = page.render(request, "membership/people/report.html", row=row, told=told, sections=sections, title=title)
+    rows = {name: value for name, value in told.items() if isinstance(value, list)}
+    response = page.render(
+        request,
+        "membership/people/report.html",
+        row=row,
+        told=told,
+        title=title,
+        about=_in_words("person", told["person"]),
+        sections=[
+            (audit_fields.name(name), [_in_words(name, each) for each in found])
+            for name, found in rows.items()
+            if found
+        ],
+        empty=[audit_fields.name(name) for name, found in rows.items() if not found],
+    )
     response["Cache-Control"] = "no-store"
     return response
+
+
+_LABELS = {
+    ("accounts", "is_present"): gettext_lazy("still there"),
+    ("accounts", "is_own"): gettext_lazy("Musterbook's own"),
+    ("accounts", "remote_id"): gettext_lazy("id there"),
+    ("places", "remote_id"): gettext_lazy("id there"),
+}
+"""Columns that are called something else in this table."""
+
+
+def _in_words(section: str, row: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Names and values; what is empty is left out."""
+    return [
+        (str(_LABELS.get((section, name)) or audit_fields.name(name)), audit_fields.value(value))
+        for name, value in row.items()
+        if value not in (None, "", [], {})
+    ]

@@ -42,6 +42,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
 
     waiting = {"count": found.waiting, "variant": "bad", "means": _("waiting for you")}
     proposals = {"count": found.proposals, "variant": "plain", "means": _("to look at")}
+    erasures = {"count": found.erasures, "variant": "bad", "means": _("waiting for you")}
     drifts = {"count": found.drifts, "variant": "plain", "means": _("to look at")}
     stopped = {"count": found.stopped, "variant": "bad", "means": _("stopped")}
     add(_("Overview"), reverse("admin:index"), "dashboard", Right.SEE)
@@ -57,6 +58,6 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     add(_("Changed outside"), cells.listing(Drift), "sync_problem", Right.SEE, **drifts)
     add(_("Audit log"), cells.listing(AuditEntry), "history", Right.READ_AUDIT)
     add(_("Systems"), cells.listing(Connection), "dns", Right.SEE, **stopped)
-    add(_("Erasures"), cells.listing(Erasure), "person_off", Right.ERASE)
+    add(_("Erasures"), cells.listing(Erasure), "person_off", Right.ERASE, **erasures)
     add(_("Users"), cells.listing(get_user_model()), "manage_accounts", Right.MANAGE_USERS)
     return [{"title": "", "items": items}]

@@ -16,7 +16,6 @@ from membership.admin.exporting import FORMATS
 from membership.admin.requests import Request, missing, refuse
 from membership.errors import BadValue, ChangeRefused
 from membership.models import Group, Person
-from membership.sentences import say
 from membership.services import exports, inert, time_machine
 from membership.templatetags import cells
 
@@ -40,7 +39,9 @@ def _view(page: "PanelAdmin", request: Request, pk: int) -> HttpResponse:
     day, fault = _day(request, "day", timezone.localdate() - dt.timedelta(days=1))
     other, other_fault = _day(request, "other", None)
     about = _of_person if isinstance(row, Person) else _of_group
-    context = about(row, day or timezone.localdate(), other, request)
+    today = timezone.localdate()
+    shown_day = day or today
+    context = about(row, shown_day, other, request)
     name = inert.inert(str(row))
     title = _("Where %(name)s was") if isinstance(row, Person) else _("Who was in %(name)s")
     return page.render(
@@ -49,8 +50,10 @@ def _view(page: "PanelAdmin", request: Request, pk: int) -> HttpResponse:
         row=row,
         is_person=isinstance(row, Person),
         fault=fault or other_fault,
-        today=timezone.localdate(),
+        today=today,
         other=other,
+        day_before=shown_day - dt.timedelta(days=1),
+        day_after=shown_day + dt.timedelta(days=1) if shown_day < today else None,
         formats=FORMATS,
         may_act=page.has_act_permission(request),
         title=title % {"name": name},
@@ -73,8 +76,9 @@ def _day(request: Request, name: str, otherwise: dt.date | None) -> tuple[dt.dat
         return otherwise, ""
     try:
         return time_machine.day_of(text), ""
-    except BadValue as error:
-        return otherwise, inert.inert(say(error))
+    except BadValue:
+        said = _("“%(text)s” is not a day that can be shown. Write it as 2026-03-31.")
+        return otherwise, said % {"text": inert.inert(text[:40])}
 
 
 def _of_group(row: Group, day: dt.date, other: dt.date | None, request: Request) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import get_user_model
 from django.db import transaction
-from django.db.models import CharField, Q, Value
+from django.db.models import CharField, Q, QuerySet, Value
 from django.db.models.functions import Cast, Concat
 from django.utils import timezone
 
@@ -177,6 +177,14 @@ def second_people(actor: "User") -> int:
     """How many others could approve what the actor asks for."""
     others = get_user_model().objects.filter(is_active=True).exclude(pk=actor.pk)
     return sum(has_right(user, Right.ERASE) and reached_ids(user) is None for user in others)
+
+
+def to_approve(user: "User") -> QuerySet[Erasure]:
+    """What others asked for, and the user may decide about."""
+    may = has_right(user, Right.ERASE) and reached_ids(user) is None
+    return (
+        Erasure.objects.filter(state=ErasureState.ASKED).exclude(asked_by_id=user.pk) if may else Erasure.objects.none()
+    )
 
 
 def _need_right(actor: "User") -> None:

@@ -41,7 +41,7 @@ from membership.models import (
     has_right,
     visible_to,
 )
-from membership.services import anchor_sinks, approval, linking, outside
+from membership.services import anchor_sinks, approval, erasure, linking, outside
 from membership.services.activity import Activity, activity
 from membership.vocab import ChangeKind, ChangeState, ConnectionState, DriftKind, OperationState, Right
 
@@ -76,6 +76,8 @@ class Badges:
     joined: int = 0
     left: int = 0
     proposals: int = 0
+    erasures: int = 0
+    """What somebody else asked to have erased, and waits for this user."""
     anchor_problem: str = ""
     """Why anchors of the audit log do not get where they should; empty: they do."""
 
@@ -95,12 +97,24 @@ def badges(user: "User") -> Badges:
             joined=_count(drifts.filter(kind=DriftKind.JOINED)),
             left=_count(drifts.filter(kind=DriftKind.LEFT)),
             proposals=_count(linking.queue(user) if has_right(user, Right.ACT) else linking.queue(user).none()),
+            erasures=_count(erasure.to_approve(user)),
             stopped=_count(visible_to(Connection.objects.filter(state=ConnectionState.PAUSED), user)),
             seen_at=Subquery(beats.values("at")[:1]),
             trouble=Subquery(beats.filter(at__gt=silent_since).exclude(trouble="").values("trouble")[:1]),
             anchor_problem=Subquery(anchor_sinks.failing().values("problem")[:1]),
         )
-        .values("waiting", "drifts", "joined", "left", "proposals", "stopped", "seen_at", "trouble", "anchor_problem")
+        .values(
+            "waiting",
+            "drifts",
+            "joined",
+            "left",
+            "proposals",
+            "erasures",
+            "stopped",
+            "seen_at",
+            "trouble",
+            "anchor_problem",
+        )
         .get()
     )
     seen_at = row["seen_at"]
@@ -114,6 +128,7 @@ def badges(user: "User") -> Badges:
         joined=row["joined"],
         left=row["left"],
         proposals=row["proposals"],
+        erasures=row["erasures"],
         anchor_problem=row["anchor_problem"] or "",
     )
 
@@ -185,6 +200,7 @@ class Overview:
     joined: int
     left: int
     proposals: int
+    erasures: int
     anchor_problem: str
     activity: Activity
 
@@ -203,6 +219,7 @@ def overview(user: "User", known: Badges | None = None) -> Overview:
         joined=counts.joined,
         left=counts.left,
         proposals=counts.proposals,
+        erasures=counts.erasures,
         anchor_problem=counts.anchor_problem if has_right(user, Right.READ_AUDIT) else "",
         activity=activity(user, now),
     )

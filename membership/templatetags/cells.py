@@ -15,7 +15,15 @@ from django.utils.translation import gettext as _
 from membership.models import Account, Connection, Group, Participant, RosterState
 from membership.sentences import sentence
 from membership.services import inert
-from membership.vocab import ChangeState, ConnectionState, DriftKind, OperationState, ReadingState, StageState
+from membership.vocab import (
+    ChangeState,
+    ConnectionState,
+    DriftKind,
+    ErasureState,
+    OperationState,
+    ReadingState,
+    StageState,
+)
 
 NOTHING = format_html('<span class="mu-quiet mu-nothing">{}</span>', "–")
 
@@ -49,6 +57,8 @@ VARIANTS: dict[str, str] = {
     ReadingState.FAILED: "bad",
     RosterState.COLUMNS: "warning",
     RosterState.ASKING: "warning",
+    ErasureState.ASKED: "warning",
+    ErasureState.DONE: "good",
     DriftKind.JOINED: "good",
     DriftKind.LEFT: "warning",
     DriftKind.ALTERED: "info",

@@ -17,6 +17,7 @@ from membership.models import (
     Change,
     Connection,
     Drift,
+    Erasure,
     Group,
     LeftOut,
     LinkProposal,
@@ -40,7 +41,7 @@ HEALTH_TONES = {
     Health.NEW: "info",
     Health.WELL: "good",
 }
-LISTED = (Account, Bundle, Change, Connection, Drift, Group, LinkProposal, Participant, Person)
+LISTED = (Account, Bundle, Change, Connection, Drift, Erasure, Group, LinkProposal, Participant, Person)
 MODELS = {model._meta.model_name: model for model in LISTED}
 
 

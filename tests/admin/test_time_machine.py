@@ -49,6 +49,15 @@ def test_a_day_before_the_first_look_says_that_nothing_is_known(as_, viewer, tol
     assert "Ada Lovelace" not in said
 
 
+def test_a_day_leads_to_its_neighbours_and_an_unknown_one_to_the_first_that_is_known(as_, viewer, told):
+    address = f"/membership/group/{told.pk}/then/"
+    said = body(as_(viewer).get(address, {"day": day(5), "other": day(1)}))
+    for beside in (4, 6):
+        assert f'href="?day={day(beside)}&amp;other={day(1)}"' in said
+    assert f'href="?day={day(9)}"' in body(as_(viewer).get(address, {"day": day(30)}))
+    assert "Day after" not in body(as_(viewer).get(address, {"day": day(0)}))
+
+
 def test_two_days_of_which_one_is_not_known_are_not_compared(as_, viewer, told):
     address = f"/membership/group/{told.pk}/then/"
     said = body(as_(viewer).get(address, {"day": day(5), "other": day(30)}))
@@ -73,7 +82,7 @@ def test_a_group_that_was_not_read_since_says_so(as_, viewer, told):
 
 @pytest.mark.parametrize("asked", ["soon", "2999-01-01", "0001-01-01", "\0"])
 def test_what_is_no_day_is_told(as_, viewer, told, asked):
-    assert "must be a day" in body(
+    assert "is not a day that can be shown" in body(
         as_(viewer).get(f"/membership/group/{told.pk}/then/", {"day": asked, "other": asked})
     )
 

@@ -1,5 +1,7 @@
 """A person is erased: nothing that names them is left, and everything still verifies and says "erased"."""
 
+import re
+
 import pytest
 from django.utils import timezone
 
@@ -285,6 +287,9 @@ def test_the_report_is_downloaded_and_printed(world, zoe, owners, client):
     assert file.json()["person"]["name"] == "Zoë Müller"
     page = client.post(f"/membership/person/{zoe.pk}/report/", {"as": "page"}).content.decode()
     assert "zoe@example.org" in page
+    assert "<dt>Still there</dt><dd><bdi>yes</bdi></dd>" in page
+    assert not re.search(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T", page.partition("<h1")[2])
+    assert "<dd><bdi>–</bdi></dd>" not in page
     assert client.get(f"/membership/person/{zoe.pk}/report/").status_code == 405
 
 
@@ -296,11 +301,15 @@ def test_an_erasure_goes_through_the_pages(world, zoe, owners, client):
     assert "somebody else has to approve" in answer.content.decode()
     client.post(f"/membership/erasure/{asked.pk}/approve/")
     assert Erasure.objects.get().state == ErasureState.ASKED
+    assert "waiting for you" not in (home := client.get("/").content.decode()).partition("<main")[0]
+    assert "is to be erased" not in home
     client.force_login(other)
+    assert "1 person is to be erased: you may approve it, or reject it" in client.get("/").content.decode()
     assert "Approve, and erase now" in client.get(f"/membership/erasure/{asked.pk}/").content.decode()
     page = client.post(f"/membership/erasure/{asked.pk}/approve/", follow=True).content.decode()
     assert Erasure.objects.get().state == ErasureState.DONE
     assert "What was emptied" in page
+    assert "A person was erased" in page
 
 
 def test_a_name_of_one_word_is_looked_for_only_where_rows_say_whom_they_mean(db, owners):
