@@ -35,6 +35,7 @@ from membership.services import (
     audit_few,
     audit_log,
     audit_query,
+    audit_retention,
     audit_times,
     inert,
     timelines,
@@ -204,6 +205,7 @@ class AuditEntryAdmin(PanelAdmin):
             "found_faults": audit_checks.told_faults(last_check) if last_check else (),
             "anchor_problem": getattr(badges(request), "anchor_problem", ""),
             "search_help": audit_query.HELP,
+            "cut_at": audit_retention.cut_at(),
         }
         with audit_damage.readable():
             return super().changelist_view(request, {**told, **(extra_context or {})})
@@ -248,6 +250,7 @@ class AuditEntryAdmin(PanelAdmin):
             "days": [(day, list(events)) for day, events in groupby(found.events, key=_day)],
             "older": found.older,
             "is_first": not before,
+            "cut_at": None if found.older else audit_retention.cut_at(),
         }
         title = _("Timeline of %(name)s") % {"name": inert.inert(context["name"])}
         return self.render(request, "membership/audit/timeline.html", title=title, **context)

@@ -57,11 +57,8 @@ def report(page: PanelAdmin, request: Request, row: Person) -> HttpResponse:
 
 _LABELS = {
     ("accounts", "is_present"): gettext_lazy("still there"),
-    ("accounts", "is_own"): gettext_lazy("Musterbook's own"),
-    ("accounts", "remote_id"): gettext_lazy("id there"),
-    ("places", "remote_id"): gettext_lazy("id there"),
 }
-"""Columns that are called something else in this table."""
+"""Columns that are called something else in their table."""
 
 
 def _in_words(section: str, row: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -13,6 +13,10 @@ from django.utils.translation import gettext_lazy
 
 FIELDS: Mapping[str, Any] = {
     "": gettext_lazy("as a whole"),
+    "label": gettext_lazy("name there"),
+    "email": gettext_lazy("e-mail"),
+    "remote_id": gettext_lazy("id there"),
+    "is_own": gettext_lazy("Musterbook's own"),
     "is_present": gettext_lazy("in the group"),
     "is_member": gettext_lazy("member"),
     "is_manager": gettext_lazy("manager"),

@@ -254,7 +254,7 @@ def _verdict(facts: Facts) -> str:
 
 def _accounts(facts: Facts) -> str:
     accounts = facts.get("accounts")
-    count = len(accounts) if isinstance(accounts, list) else 0
+    count = len(accounts) if isinstance(accounts, list) else int(facts.get("account_id") is not None)
     return ngettext("%(n)s account", "%(n)s accounts", count) % {"n": count} if count else gettext("accounts")
 
 

@@ -1,16 +1,16 @@
-"""Retention: what is older than so many days goes from the log into archives. For the command line."""
+"""Retention: what is older than so many days goes from the log into archives, by the command line; pages tell of it."""
 
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from django.db.models import Min
+from django.db.models import Max, Min
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from membership import conf
 from membership.audit import anchoring, cutting, verify
 from membership.errors import BadValue, Reason
-from membership.models import AuditAnchor, AuditEntry, AuditHead, Change
+from membership.models import AuditAnchor, AuditCut, AuditEntry, AuditHead, Change
 from membership.services.shell import audited, refuse
 from membership.vocab import AuditAction, Chain, ChangeState
 
@@ -49,6 +49,12 @@ def _need_chains(chains: Sequence[str]) -> None:
     for name in chains:
         if name not in known:
             raise BadValue(Reason.BAD_VALUE, key="chain", why=_("the log has no chain “%(name)s”") % {"name": name})
+
+
+def cut_at() -> datetime | None:
+    """When entries were cut off last; None: the log goes back to its beginning."""
+    found: datetime | None = AuditCut.objects.aggregate(last=Max("at"))["last"]
+    return found
 
 
 def _older_than(days: int) -> Iterator[AuditAnchor]:

@@ -152,7 +152,7 @@ def who(action: str, facts: Facts) -> str:
         return str(facts["actor"])
     if action in _OUTSIDE:
         return gettext("not logged in")
-    return at_machine(facts)
+    return at_machine(facts) or (gettext("somebody at the command line") if action in _COMMAND_LINE else "")
 
 
 def at_machine(facts: Facts) -> str:

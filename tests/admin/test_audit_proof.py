@@ -2,7 +2,7 @@ import pytest
 from django.utils import timezone
 
 from membership.audit import verify
-from membership.models import AnchorSink, AuditCheck, AuditEntry
+from membership.models import AnchorSink, AuditCheck, AuditCut, AuditEntry
 from membership.services import audit_checks, audit_facets
 from membership.vocab import AuditAction
 from tests import mirrored
@@ -44,6 +44,18 @@ def test_a_sink_that_fails_is_told_beside_the_log(as_, auditor):
     now = timezone.now()
     AnchorSink.objects.create(name="command", tried_at=now, failing_since=now, problem="The command ended with code 3.")
     assert "The command ended with code 3." in as_(auditor).get(LOG).content.decode()
+
+
+def test_what_was_cut_off_is_not_told_as_never_there(as_, auditor):
+    club = mirrored.system("Chess app")
+    timeline = f"{LOG}of/connection/{club.pk}/"
+    client = as_(auditor)
+    assert "Nothing is in the log about this yet." in client.get(timeline).content.decode()
+    assert "are in archives" not in client.get(LOG).content.decode()
+    AuditCut.objects.create(chain="panel", seq=7, mac="00", at=timezone.now())
+    assert "Nothing is left in the log about this." in client.get(timeline).content.decode()
+    for address in (timeline, LOG):
+        assert "Older entries are in archives" in client.get(address).content.decode()
 
 
 def test_each_word_and_term_of_a_search_can_be_taken_away_by_itself(as_, auditor):

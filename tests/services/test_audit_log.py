@@ -154,6 +154,8 @@ def test_a_finished_change_is_counted(db):
          "Musterbook approved the erasure of a person: 1 entry lost its names"),
         (AuditAction.PERSON_LINKED, {"data": {"accounts": [1, 2]}, "personal": {"person": "Ada"}},
          "Musterbook linked 2 accounts to the person Ada"),
+        (AuditAction.PERSON_UNLINKED, {"account_id": 7, "personal": {"person": "Ada"}},
+         "Musterbook unlinked 1 account from the person Ada"),
         (AuditAction.PROPOSAL_REJECTED, {"personal": {"accounts": ["Ada", "Ada L."]}},
          "Musterbook said that Ada and Ada L. are different people"),
         (AuditAction.ENDING_SET, {"data": {"last_day": "2026-03-31"}, "personal": {"person": "3 people",
@@ -216,8 +218,8 @@ def test_who_was_shut_out_is_said(owner, active, did):
 
 
 def test_a_failed_log_in_was_not_done_by_musterbook(db):
-    failed, worked = put(AuditAction.LOG_IN_FAILED, Chain.LOG_IN), put(AuditAction.CHANGE_FINISHED)
-    assert [line.actor for line in audit_log.lines([failed, worked])] == ["not logged in", ""]
+    rows = put(AuditAction.LOG_IN_FAILED, Chain.LOG_IN), put(AuditAction.CHANGE_FINISHED), put(AuditAction.LOG_CUT)
+    assert [line.actor for line in audit_log.lines(rows)] == ["not logged in", "", "somebody at the command line"]
 
 
 def test_an_erased_entry_still_says_what_is_known(club, operator):
