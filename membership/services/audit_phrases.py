@@ -27,7 +27,7 @@ from membership.models import (
 )
 from membership.services import audit_fields
 from membership.services.audit_wishes import Facts, fields_wanted, number, renamed, wish
-from membership.vocab import ConnectionState, OperationState, ReadingState, Role
+from membership.vocab import ConnectionState, OperationState, ReadingState, Role, StageState
 
 LISTS: Mapping[str, type[Model]] = {
     model._meta.model_name or "": model
@@ -48,15 +48,19 @@ LISTS: Mapping[str, type[Model]] = {
     )
 }
 """Lists that can be exported, as their entries name them."""
-_REFUSALS: Mapping[str, Any] = {
+_TOLD: Mapping[str, Any] = {
     Reason.NO_RIGHT: _("the right to do this was missing"),
     Reason.NOT_VISIBLE: _("there was nothing that this user may see"),
-}
-"""Reasons that speak to whoever asked, as they are told of somebody else."""
-_READ_BACK: Mapping[str, Any] = {
+    Reason.PRECONDITION_GONE: _("something had changed since the preview"),
+    Reason.SUPERSEDED: _("a newer change asks for the opposite, so both cancel out"),
+    Reason.END_DATE_ALTERED: _("the end date was altered or taken away before"),
+    Reason.NOT_IN_PLAN: _("its row in the database is not as it was confirmed"),
     Reason.READ_BACK_DONE: _("it is done"),
     Reason.READ_BACK_NOT_DONE: _("it was not done, and is sent again"),
 }
+"""Reasons whose sentences speak to whoever asked, or say once more what the log's sentence says already."""
+_BY_OPERATOR = frozenset({Reason.STOPPED_BY_OPERATOR.value, Reason.PAUSED_BY_OPERATOR.value})
+"""Reasons that say who did it and why, which the log's sentence does by itself."""
 _DECISIONS = {
     "accept": _("it stays as it was found"),
     "again": _("it is sent again"),
@@ -80,6 +84,10 @@ def because(facts: Facts) -> str:
 
 def _reason(code: object, params: Facts) -> str:
     """The sentence of a reason code; empty for what is none."""
+    if code == Reason.REMOTE_SAID_NO and params.get("said"):
+        return gettext("“%(said)s” (status %(status)s)") % {"said": params["said"], "status": params.get("status", "…")}
+    if code in _TOLD:
+        return str(_TOLD[str(code)])
     return sentences.sentence(str(code), params) if code in set(Reason) else ""
 
 
@@ -92,10 +100,16 @@ def _or_else(text: Any) -> Callable[[Facts], str]:
     return lambda facts: because(facts) or _after_colon(str(text))
 
 
-def _refusal(facts: Facts) -> str:
-    """Why somebody else's request was refused."""
-    said = _REFUSALS.get(str(facts.get("outcome")))
-    return _after_colon(str(said)) if said else because(facts)
+def _paused(facts: Facts) -> str:
+    """Why a change was paused: the note of whoever did it, or what the worker found."""
+    params = facts.get("params")
+    note = params.get("note") if isinstance(params, Mapping) else ""
+    return _after_colon(str(note or "")) if facts.get("outcome") in _BY_OPERATOR else because(facts)
+
+
+def _stage_outcome(facts: Facts) -> str:
+    outcome = facts.get("outcome")
+    return because(facts) or (_after_colon(str(StageState(outcome).label)) if outcome in StageState.values else "")
 
 
 def _which(facts: Facts) -> str:
@@ -115,18 +129,18 @@ def _signed_in(facts: Facts) -> str:
 
 def _found(facts: Facts) -> str:
     """What a read-back showed."""
-    if facts.get("outcome") in _READ_BACK:
-        return _after_colon(str(_READ_BACK[facts["outcome"]]))
     state = facts.get("state")
     label = str(OperationState(state).label) if state in OperationState.values else ""
     return because(facts) or _after_colon(label)
 
 
 def _reading(facts: Facts) -> str:
-    """Such as ": complete", or ": incomplete: The list did not end"."""
-    state = facts.get("outcome")
+    """Such as "was read: complete", "was read: incomplete: The list did not end", "could not be read"."""
+    state, why = facts.get("outcome"), _after_colon(_reason(facts.get("reason"), facts))
+    if state == ReadingState.FAILED:
+        return gettext("could not be read") + ("" if facts.get("reason") == Reason.READING_FAILED else why)
     label = str(ReadingState(state).label) if state in ReadingState.values else str(state or "")
-    return _after_colon(label) + _after_colon(_reason(facts.get("reason"), facts))
+    return gettext("was read") + _after_colon(label) + why
 
 
 def _cancelled(facts: Facts) -> str:
@@ -221,7 +235,7 @@ def _role(facts: Facts) -> str:
 
 
 def _given_role(facts: Facts) -> str:
-    return f": {_role(facts)}" if "role" in facts else ""
+    return gettext(" with the role %(role)s") % {"role": _role(facts)} if "role" in facts else ""
 
 
 def _as_whom(facts: Facts) -> str:
@@ -242,7 +256,7 @@ def _locked(facts: Facts) -> str:
 
 def _fields(facts: Facts) -> str:
     names = facts.get("fields")
-    return f": {', '.join(map(str, names))}" if isinstance(names, list) and names else ""
+    return f": {', '.join(audit_fields.name(str(name)) for name in names)}" if isinstance(names, list) and names else ""
 
 
 def _verdict(facts: Facts) -> str:
@@ -319,12 +333,15 @@ PHRASES: dict[str, Callable[[Facts], str]] = {
     "pair": _pair,
     "proposals": lambda facts: number(facts, "ticked", lambda n: ngettext("%(n)s proposal", "%(n)s proposals", n)),
     "reading": _reading,
-    "refusal": _refusal,
+    "of_system": lambda facts: gettext(" of %(system)s") % facts if facts.get("system") else "",
+    "paused": _paused,
     "refused": _refused,
     "renamed": renamed,
     "role": _given_role,
     "signed_in": _signed_in,
+    "stage_outcome": _stage_outcome,
     "stopped": _stopped,
+    "stopped_because": lambda facts: "" if facts.get("outcome") in _BY_OPERATOR else because(facts),
     "target": _target,
     "tested": _tested,
     "verdict": _verdict,

@@ -77,7 +77,7 @@ def test_of_a_change_that_touches_other_systems_it_is_not_told_who_asked_and_why
         (
             [SENT, AuditAction.OPERATION_REFUSED],
             {"outcome": "remote_said_no", "personal": {"said": "frozen", "status": 400}},
-            "; said no: The system said no (status 400): frozen",
+            "; said no: “frozen” (status 400)",
         ),
         ([AuditAction.OPERATION_NOT_NEEDED], {}, "; already so"),
         ([AuditAction.OPERATION_OVERTAKEN], {}, "; overtaken"),
@@ -85,7 +85,7 @@ def test_of_a_change_that_touches_other_systems_it_is_not_told_who_asked_and_why
         (
             [AuditAction.OPERATION_SUPERSEDED],
             {"outcome": "superseded"},
-            "; cancelled: Not sent: a newer change asks for the opposite, so both cancel out",
+            "; cancelled: a newer change asks for the opposite, so both cancel out",
         ),
         ([AuditAction.OPERATION_ALTERED], {}, "; found altered, not sent"),
         ([SENT, AuditAction.OPERATION_DECIDED], {"outcome": "leave"}, "; decided: it is left alone and not sent again"),
