@@ -1,6 +1,7 @@
 """The audit log: read-only for everybody. Sentences come from `services/audit_log.py`."""
 
 import datetime as dt
+import re
 from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
@@ -274,9 +275,8 @@ class AuditEntryAdmin(PanelAdmin):
     def what(self, row: AuditEntry) -> SafeString:
         line: audit_log.Line = row.line  # type: ignore[attr-defined]
         erased = cells.tag(_("personal part erased")) if line.erased else ""
-        change = _change_link(line.change_id) if line.change_id is not None else ""
         fault = cells.tag(_("does not hold"), "bad") if line.fault else ""
-        return format_html("{} {} {} {}", cells.name(line.sentence), change, erased, fault)
+        return format_html("{} {} {}", _with_change(line), erased, fault)
 
     @admin.display(description=gettext_lazy("who"))
     def actor(self, row: AuditEntry) -> SafeString:
@@ -289,10 +289,17 @@ class AuditEntryAdmin(PanelAdmin):
         return format_html("{} {}", cells.name(line.chain_label), f"#{line.seq}")
 
 
-def _change_link(change_id: int) -> SafeString:
-    address = reverse("admin:membership_change_page", args=[change_id])
-    said = _("change %(id)s") % {"id": change_id}
-    return format_html('<a class="mu-link mu-quiet mu-small" href="{}">{}</a>', address, said)
+def _with_change(line: audit_log.Line) -> SafeString:
+    """The sentence, with a link to its change: where it is named, else behind."""
+    if line.change_id is None:
+        return cells.name(line.sentence)
+    address = reverse("admin:membership_change_page", args=[line.change_id])
+    said = _("change %(id)s") % {"id": line.change_id}
+    named = re.search(rf"\b{re.escape(said)}\b", line.sentence, re.IGNORECASE)
+    if named is None:
+        return format_html('{} <a class="mu-link mu-small" href="{}">{}</a>', cells.name(line.sentence), address, said)
+    before, after = inert.inert(line.sentence[: named.start()]), inert.inert(line.sentence[named.end() :])
+    return format_html("<bdi>{}{}{}</bdi>", before, cells.link(address, named[0]), after)
 
 
 def _day(event: timelines.Event) -> dt.date:

@@ -84,7 +84,11 @@ def test_what_was_not_confirmed_is_no_after(as_, auditor):
 
 def test_an_entry_in_the_list_leads_to_its_change(as_, auditor):
     put(AuditAction.CHANGE_FINISHED, change_id=4)
-    assert 'href="/membership/change/4/">change 4</a>' in as_(auditor).get(LOG).content.decode()
+    put(AuditAction.CHANGE_REQUESTED, change_id=5)
+    page = as_(auditor).get(LOG).content.decode()
+    assert page.count("/membership/change/4/") == 1
+    assert 'href="/membership/change/4/">Change 4</a> is finished' in page
+    assert 'href="/membership/change/5/">change 5</a>' in page
 
 
 def test_of_many_faults_the_first_are_told_and_how_many_more_there_are(as_, auditor, monkeypatch):
