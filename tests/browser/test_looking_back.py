@@ -69,3 +69,25 @@ def test_a_group_is_looked_at_on_a_day_and_brought_back(world, owner, visit):
     world.work()
     assert [step.verb for step in Operation.objects.filter(change=change)] == [Verb.ADD]
     assert Participant.objects.filter(group_id=ada.group_id, label="Ada Lovelace", is_present=True).exists()
+
+
+def test_the_link_to_a_search_is_copied(owner, visit):
+    visitor = visit(**WIDE, permissions=["clipboard-read", "clipboard-write"])
+    page = visitor.enter("owner")
+    page.goto("/membership/auditentry/?q=ada")
+    page.get_by_role("button", name="Copy the link to this search").click()
+    expect(page.get_by_role("status").get_by_text("The link is copied.")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()").endswith("/membership/auditentry/?q=ada")
+    assert visitor.barriers() == []
+
+
+def test_a_report_is_printed_black_on_white_from_a_dark_screen(owner, visit):
+    ada = m.person("Ada Lovelace")
+    page = visit(**WIDE, color_scheme="dark").enter("owner")
+    page.goto(f"/membership/person/{ada.pk}/")
+    page.get_by_role("button", name="To print").click()
+    page.evaluate("window.print = () => document.body.setAttribute('data-printed', '')")
+    page.get_by_role("button", name="Print", exact=True).click()
+    expect(page.locator("body[data-printed]")).to_have_count(1)
+    page.emulate_media(media="print")
+    expect(page.locator("dl.mu-facts dd").first).to_have_css("color", "rgb(0, 0, 0)")
