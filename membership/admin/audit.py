@@ -259,9 +259,14 @@ class AuditEntryAdmin(PanelAdmin):
     def page_view(self, request: Request, pk: int) -> HttpResponse:
         if not self.has_view_permission(request):
             raise PermissionDenied
+        title = _("Entry %(id)s") % {"id": pk}
+        if audit_retention.is_cut_off(pk):
+            cut_at = audit_retention.cut_at()
+            gone = self.render(request, "membership/audit/gone.html", title=title, cut_at=cut_at)
+            gone.status_code = 404
+            return gone
         with audit_damage.readable():
             detail = audit_log.detail(pk, request.user)
-        title = _("Entry %(id)s") % {"id": detail.line.id}
         # Whose step was not confirmed stayed as they were.
         is_wish = detail.line.action.startswith("operation.") and detail.line.action != AuditAction.OPERATION_CONFIRMED
         links = _links(detail, request)

@@ -57,6 +57,12 @@ def cut_at() -> datetime | None:
     return found
 
 
+def is_cut_off(entry_id: int) -> bool:
+    """Whether the log was cut, and begins after that entry."""
+    oldest = AuditEntry.objects.order_by("pk").values_list("pk", flat=True).first()
+    return oldest is not None and 0 < entry_id < oldest and AuditCut.objects.exists()
+
+
 def _older_than(days: int) -> Iterator[AuditAnchor]:
     """Anchors before the first one that is not so old, newest first."""
     now = timezone.now()

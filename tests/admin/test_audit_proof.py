@@ -58,6 +58,19 @@ def test_what_was_cut_off_is_not_told_as_never_there(as_, auditor):
         assert "Older entries are in archives" in client.get(address).content.decode()
 
 
+def test_an_old_link_to_an_entry_that_was_cut_off_says_so(as_, auditor, stranger):
+    now = timezone.now()
+    kept = AuditEntry(pk=50, chain="panel", seq=8, at=now, action=AuditAction.LOG_CUT, sealed="{}", mac="00")
+    AuditEntry.objects.bulk_create([kept])
+    address = f"{LOG}7/"
+    assert "cut off" not in as_(auditor).get(address).content.decode()
+    AuditCut.objects.create(chain="panel", seq=7, mac="00", at=now)
+    answer = as_(auditor).get(address)
+    assert answer.status_code == 404
+    assert "it was cut off" in answer.content.decode()
+    assert "it was cut off" not in as_(stranger).get(address, follow=True).content.decode()
+
+
 def test_each_word_and_term_of_a_search_can_be_taken_away_by_itself(as_, auditor):
     page = as_(auditor).get(LOG, {"q": 'ada "chess club" action:refused', "chain": "panel"}).content.decode()
     for rest in ("%22chess+club%22+action%3Arefused", "ada+action%3Arefused", "ada+%22chess+club%22"):
