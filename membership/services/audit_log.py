@@ -216,22 +216,8 @@ def detail(entry_id: int, user: Viewer) -> Detail:
     )
 
 
-_SHOWN = frozenset(
-    {
-        "actor",
-        "after",
-        "answer",
-        "before",
-        "group_name",
-        "note",
-        "os_user",
-        "reason",
-        "request",
-        "said",
-        "system",
-        "ticket",
-    }
-)
+_SHOWN = frozenset({"actor", "after", "answer", "before", "group_name", "note", "os_user", "reason", "request", "said",
+                    "system", "ticket"})  # fmt: skip
 """Fields of an entry that its page shows at places of their own."""
 
 

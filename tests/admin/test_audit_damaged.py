@@ -60,7 +60,7 @@ def test_the_log_lists_all_and_says_what_does_not_hold(as_, auditor, damaged, qu
 def test_each_has_its_page_and_a_place_in_a_timeline(as_, auditor, damaged, office):
     client = as_(auditor)
     for pk in damaged:
-        assert "The seal of this entry does not fit:" in client.get(f"{LOG}{pk}/").content.decode()
+        assert "This entry does not hold:" in client.get(f"{LOG}{pk}/").content.decode()
     page = client.get(f"{LOG}of/connection/{office.pk}/").content.decode()
     assert "The first" in page
     assert "The last" in page
