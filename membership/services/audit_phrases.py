@@ -61,6 +61,7 @@ _TOLD: Mapping[str, Any] = {
 """Reasons whose sentences speak to whoever asked, or say once more what the log's sentence says already."""
 _BY_OPERATOR = frozenset({Reason.STOPPED_BY_OPERATOR.value, Reason.PAUSED_BY_OPERATOR.value})
 """Reasons that say who did it and why, which the log's sentence does by itself."""
+_REASONS = frozenset(Reason)
 _DECISIONS = {
     "accept": _("it stays as it was found"),
     "again": _("it is sent again"),
@@ -88,7 +89,7 @@ def _reason(code: object, params: Facts) -> str:
         return gettext("“%(said)s” (status %(status)s)") % {"said": params["said"], "status": params.get("status", "…")}
     if code in _TOLD:
         return str(_TOLD[str(code)])
-    return sentences.sentence(str(code), params) if code in set(Reason) else ""
+    return sentences.sentence(str(code), params) if code in _REASONS else ""
 
 
 def _after_colon(said: str) -> str:
@@ -124,7 +125,7 @@ def _tested(facts: Facts) -> str:
 
 
 def _signed_in(facts: Facts) -> str:
-    return gettext("could not sign in to") if facts.get("outcome") in set(Reason) else gettext("signed in to")
+    return gettext("could not sign in to") if facts.get("outcome") in _REASONS else gettext("signed in to")
 
 
 def _found(facts: Facts) -> str:

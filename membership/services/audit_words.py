@@ -1,5 +1,6 @@
 """What an audit entry says, as one sentence. Tolerant: a sentence stays readable when the personal part was erased."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.utils.translation import gettext
@@ -11,8 +12,20 @@ from membership.vocab import ERASED, AuditAction
 
 
 class _Words(dict[str, Any]):
+    """What sentences name. Phrases are made when a sentence asks for them: a page of the log has fifty."""
+
+    def __init__(self, facts: Facts) -> None:
+        super().__init__({key: value for key, value in facts.items() if value not in (None, "") and key not in _MADE})
+        self._facts = facts
+
     def __missing__(self, key: str) -> str:
-        return "…"
+        if key in PHRASES:
+            return PHRASES[key](self._facts)
+        return _FROM_WORDS[key](self._facts, self) if key in _FROM_WORDS else "…"
+
+
+_FROM_WORDS: Mapping[str, Callable[[Facts, Facts], str]] = {"deed": deed, "edited": edited}
+_MADE = frozenset({*PHRASES, *_FROM_WORDS})
 
 
 SENTENCES: dict[AuditAction, Any] = {
@@ -128,7 +141,7 @@ def say(action: str, facts: Facts) -> str:
         known = AuditAction(action)
     except ValueError:
         return action
-    words = _Words({key: value for key, value in facts.items() if value not in (None, "")})
+    words = _Words(facts)
     words["actor"] = facts.get("actor") or _nobody(known, facts)
     words["system"] = facts.get("system") or gettext("the system")
     words["user_name"] = facts.get("user_name") or _unknown_user(facts)
@@ -138,10 +151,6 @@ def say(action: str, facts: Facts) -> str:
     words["what"] = str(facts.get("what") or facts.get("command") or "…").replace("_", " ")
     words["bundle"] = facts.get("bundle") or facts.get("name") or "…"
     words["group"] = facts.get("group_name") or facts.get("name") or gettext("a group")
-    for name, phrase in PHRASES.items():
-        words[name] = phrase(facts)
-    words["deed"] = deed(facts, words)
-    words["edited"] = edited(facts, words)
     sentence = str(SENTENCES[known]) % words
     return sentence[:1].upper() + sentence[1:]
 
