@@ -109,7 +109,8 @@ def test_a_dead_first_address_leaves_time_for_the_second(serve, open_door, monke
             for address in (("127.0.0.1", port), ("127.0.0.1", server.port))
         ]
         monkeypatch.setattr(sockets, "RESOLVER", Resolver(lookup=lambda *args, **kwargs: found))
-        assert open_door("http://two.example").send(GET, credentials=TOKEN).status == 200
+        # The second address gets what the first leaves of it: enough for a busy machine, too.
+        assert open_door("http://two.example", timeout_s=1.5).send(GET, credentials=TOKEN).status == 200
 
 
 def test_tls_with_the_right_certificate_works(serve, open_door, authority):
