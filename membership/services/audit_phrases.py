@@ -68,6 +68,15 @@ _DECISIONS = {
     "leave": _("it is left alone and not sent again"),
 }
 
+_STALE = {
+    "changed": _("what it is about was changed meanwhile"),
+    "erased": _("somebody in it was erased"),
+    "guards": _("the guards ask for more than was shown"),
+    "list_gone": _("its list is gone"),
+    "read_again": _("its systems were read again, and there is a new one"),
+    "time": _("it became too old"),
+}
+
 
 def _why(facts: Facts) -> str:
     """Such as ": REASON (ticket 12)"."""
@@ -111,6 +120,11 @@ def _paused(facts: Facts) -> str:
 def _stage_outcome(facts: Facts) -> str:
     outcome = facts.get("outcome")
     return because(facts) or (_after_colon(str(StageState(outcome).label)) if outcome in StageState.values else "")
+
+
+def _stale(facts: Facts) -> str:
+    told = _STALE.get(str(facts.get("outcome")))
+    return _after_colon(str(told)) if told else because(facts)
 
 
 def _which(facts: Facts) -> str:
@@ -341,6 +355,7 @@ PHRASES: dict[str, Callable[[Facts], str]] = {
     "role": _given_role,
     "signed_in": _signed_in,
     "stage_outcome": _stage_outcome,
+    "stale": _stale,
     "stopped": _stopped,
     "stopped_because": lambda facts: "" if facts.get("outcome") in _BY_OPERATOR else because(facts),
     "target": _target,

@@ -40,9 +40,7 @@ SENTENCES: dict[AuditAction, Any] = {
     AuditAction.CHANGE_RESUMED: _("%(actor)s let change %(change_id)s go on"),
     AuditAction.CHANGE_STARTED_NOW: _("%(actor)s let change %(change_id)s begin before its time"),
     AuditAction.CHANGE_STAGE_FINISHED: _("Stage %(stage)s of change %(change_id)s was read back%(stage_outcome)s"),
-    AuditAction.CHANGE_STALE: _(
-        "The preview of change %(change_id)s became too old and can no longer be confirmed%(because)s"
-    ),
+    AuditAction.CHANGE_STALE: _("The preview of change %(change_id)s can no longer be confirmed%(stale)s"),
     AuditAction.OPERATION_INTENDED: _("%(actor)s began to send %(deed)s to %(system)s%(attempt)s"),
     AuditAction.OPERATION_RETURNED: _("%(deed)s went back into the queue for %(system)s%(because)s"),
     AuditAction.OPERATION_CONFIRMED: _("%(deed)s was confirmed by %(system)s"),

@@ -129,6 +129,10 @@ def test_a_finished_change_is_counted(db):
 @pytest.mark.parametrize(
     ("action", "fields", "sentence"),
     [
+        (AuditAction.CHANGE_STALE, {"outcome": "time"},
+         "The preview of change 4 can no longer be confirmed: it became too old"),
+        (AuditAction.CHANGE_STALE, {"outcome": "erased"},
+         "The preview of change 4 can no longer be confirmed: somebody in it was erased"),
         (AuditAction.CHANGE_CANCELLED, {"outcome": "rest"}, "Musterbook cancelled what was left of change 4"),
         (AuditAction.CHANGE_CANCELLED, {"outcome": "thrown_away"}, "Musterbook threw away the preview of change 4"),
         (AuditAction.CHANGE_DRAFTED, {"data": {"kind": "removal_everywhere", "operations": 0}},
