@@ -112,6 +112,12 @@ class Traces:
         but = self.namesakes.names if self.namesakes.are_in(refs) else ()
         return refers or self.is_told_in(text, but=but) or self.is_told_in(data, but=but)
 
+    def _is_listed(self, sealed: str, data: str) -> bool:
+        try:
+            return self._lists(json.loads(sealed), data)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            return False  # somebody altered it: whether it tells of the person, its text says
+
     def _lists(self, sealed: Mapping[str, Any], data: str) -> bool:
         """Whether it names the person among others, and says so by ids, or is about a change of theirs."""
         said: Mapping[str, Any] = sealed["data"] if sealed["action"] in _LISTING else {}
@@ -154,9 +160,7 @@ class Traces:
             ids = list(found)
             for start in range(0, len(ids), _AT_ONCE):
                 parts = AuditPersonal.objects.filter(pk__in=ids[start : start + _AT_ONCE])
-                for pk, data in parts.values_list("pk", "data"):
-                    if self._lists(json.loads(found[pk]), data):
-                        yield pk
+                yield from (pk for pk, data in parts.values_list("pk", "data") if self._is_listed(found[pk], data))
 
     def entries_that_tell(self, after: int = 0) -> Iterator[int]:
         """Ids of entries, of those behind `after`, whose personal part names the person. Reads all of them."""
