@@ -104,6 +104,8 @@ class AuditCheck(models.Model):
     faults = models.JSONField(default=list)
     """The first of them, in words."""
     faults_count = models.BigIntegerField(default=0)
+    notes = models.JSONField(default=list)
+    """What is no fault and must be known, in words."""
 
     class Meta:
         verbose_name = "check of the audit log"

@@ -102,7 +102,7 @@ def verify_log(
     with transaction.atomic():
         row.entries, row.anchors, row.ended_at = report.entries, report.anchors, timezone.now()
         row.faults = [_in_words(fault) for fault in report.faults[:KEPT_FAULTS]]
-        row.faults_count = len(report.faults)
+        row.faults_count, row.notes = len(report.faults), report.notes
         if since is None or report.faults:  # who read a part can say that the log does not hold, not that it is whole
             row.save()
         record.write(Chain.PANEL, [_entry(report, row, since)])

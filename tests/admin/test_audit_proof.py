@@ -3,7 +3,7 @@ from django.utils import timezone
 
 from membership.audit import verify
 from membership.models import AnchorSink, AuditCheck, AuditCut, AuditEntry
-from membership.services import audit_checks, audit_facets
+from membership.services import audit_checks, audit_facets, audit_retention
 from membership.vocab import AuditAction
 from tests import mirrored
 from tests.services.test_audit_log import put
@@ -60,10 +60,10 @@ def test_what_was_cut_off_is_not_told_as_never_there(as_, auditor):
 
 def test_an_old_link_to_an_entry_that_was_cut_off_says_so(as_, auditor, stranger):
     now = timezone.now()
-    kept = AuditEntry(pk=50, chain="panel", seq=8, at=now, action=AuditAction.LOG_CUT, sealed="{}", mac="00")
+    kept = AuditEntry(pk=1_000_000, chain="panel", seq=8, at=now, action=AuditAction.LOG_CUT, sealed="{}", mac="00")
     AuditEntry.objects.bulk_create([kept])
     address = f"{LOG}7/"
-    assert "cut off" not in as_(auditor).get(address).content.decode()
+    assert not audit_retention.is_cut_off(7)
     AuditCut.objects.create(chain="panel", seq=7, mac="00", at=now)
     answer = as_(auditor).get(address)
     assert answer.status_code == 404
@@ -111,6 +111,15 @@ def test_of_many_faults_the_first_are_told_and_how_many_more_there_are(as_, audi
     page = as_(auditor).get(LOG).content.decode()
     assert "The log does not hold: 35 faults." in page
     assert (page.count(": bad"), "15 more:" in page) == (20, True)
+
+
+def test_what_is_no_fault_and_must_be_known_is_told_beside_the_log(as_, auditor, monkeypatch):
+    told = verify.Report(notes=["There is no file <b>here</b>."])
+    monkeypatch.setattr(audit_checks.verify, "verify", lambda **_asked: told)
+    audit_checks.verify_log()
+    page = as_(auditor).get(LOG).content.decode()
+    assert "The log is whole." in page
+    assert "There is no file &lt;b&gt;here&lt;/b&gt;." in page
 
 
 @pytest.mark.parametrize("who", ["viewer", "stranger"])

@@ -127,7 +127,7 @@ EMPTIED = {
 NAMES_NOBODY = {
     AnchorSink: "name problem",
     AuditAnchor: "text sig",
-    AuditCheck: "asked_by faults",
+    AuditCheck: "asked_by faults notes",
     AuditCut: "chain mac",
     AuditEntry: "chain outcome sealed mac",
     AuditHead: "chain mac",

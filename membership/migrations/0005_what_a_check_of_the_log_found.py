@@ -15,4 +15,9 @@ class Migration(migrations.Migration):
             name='faults_count',
             field=models.BigIntegerField(default=0),
         ),
+        migrations.AddField(
+            model_name='auditcheck',
+            name='notes',
+            field=models.JSONField(default=list),
+        ),
     ]
