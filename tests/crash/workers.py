@@ -83,12 +83,13 @@ class Zygote:
         self._process.stdin.flush()
         return json.loads(self._process.stdout.readline())
 
-    def start(self, plan="", *, until_idle=True, lease_s=2, name="", database=None, beat_s=5.0, clock_s=0):
-        """`database`: settings that differ from those of this run. `clock_s`: by how much its clock is wrong."""
+    def start(self, plan="", *, until_idle=True, lease_s=2, name="", database=None, beat_s=5.0, clock_s=0, resends=0):
+        """`database`: settings that differ from those of this run. `clock_s`: by how much its clock is wrong.
+        `resends`: how often a write is sent again at most, where not as often as in life."""
         number = next(self._numbers)
         log, counts = self._folder / f"{number}.log", self._folder / f"{number}.json"
         told = {"plan": plan, "until_idle": until_idle, "lease_s": lease_s, "name": name}
-        told |= {"database": database or {}, "beat_s": beat_s, "clock_s": clock_s}
+        told |= {"database": database or {}, "beat_s": beat_s, "clock_s": clock_s, "resends": resends}
         pid = self.ask(start={**told, "log": str(log), "counts": str(counts)})["pid"]
         self._running.append(ForkedWorker(self, pid, log, counts))
         return self._running[-1]

@@ -21,7 +21,7 @@ from django.utils import timezone
 django.setup()
 
 from membership import crash, tasks  # noqa: E402
-from membership.operations import worker  # noqa: E402
+from membership.operations import findings, worker  # noqa: E402
 from membership.remotes import provider_class  # noqa: E402
 from membership.vocab import PROVIDERS  # noqa: E402
 
@@ -43,7 +43,7 @@ def reap(*_signal):
         ended[pid] = os.waitstatus_to_exitcode(status)
 
 
-def start(plan, until_idle, lease_s, log, counts, name, database, beat_s, clock_s):
+def start(plan, until_idle, lease_s, log, counts, name, database, beat_s, clock_s, resends):
     pid = os.fork()
     if pid:
         return pid
@@ -58,6 +58,7 @@ def start(plan, until_idle, lease_s, log, counts, name, database, beat_s, clock_
         settings.MUSTERBOOK["LEASE_S"] = lease_s
         connections["default"].settings_dict.update(database)
         worker.BEAT_EVERY_S = beat_s
+        findings.RESENDS_AT_MOST = resends or findings.RESENDS_AT_MOST
         if clock_s:
             timezone.now = lambda: right_now() + timedelta(seconds=clock_s)
         if name:

@@ -9,7 +9,7 @@ from membership.providers.door import HttpDoor
 from membership.providers.errors import ProviderError
 from tests.faults.servers import Authority, RawServer
 
-TIMEOUT_S = 0.3
+TIMEOUT_S = 0.5
 # No attempt outlives its deadline by more than a tenth; the rest is for busy cores.
 SLACK_S = 0.25
 LONGEST_S = TIMEOUT_S * 1.1 + SLACK_S
