@@ -11,6 +11,11 @@ from membership.models import AuditEntry, AuditHead
 from membership.vocab import AuditAction
 
 
+def altered(column):
+    """SQL of another value in the same form. One that is fixed may happen to be what stands there."""
+    return f"CASE substr({column}, 1, 1) WHEN '0' THEN '1' ELSE '0' END || substr({column}, 2)"
+
+
 @pytest.fixture
 def write(any_db):
     """Append one entry a name to a chain."""

@@ -21,6 +21,7 @@ from membership.models import AuditEntry, AuditPersonal
 from membership.services import anchor_sinks, audit_export, audit_log, audit_proof
 from membership.vocab import AuditAction, Role
 from tests import mirrored
+from tests.audit.conftest import altered
 
 SCRIPT = Path(__file__).resolve().parent.parent.parent / "tools" / "verify_audit.py"
 SEAL_KEY = "t1:YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE="
@@ -325,7 +326,7 @@ def test_without_a_key_for_anchors_the_export_says_that_nothing_covers_it(write,
 
 
 def test_where_the_last_anchor_was_altered_the_rest_can_still_be_handed_over(log, made, stranger, unguarded):
-    unguarded("UPDATE membership_auditanchor SET sig = '00' || substr(sig, 3) WHERE n = 2")
+    unguarded(f"UPDATE membership_auditanchor SET sig = {altered('sig')} WHERE n = 2")
     assert stranger(made(AuditEntry.objects.filter(pk=log[2].pk)))[0]
     assert "InvalidSignature" in stranger(made())[1]
 

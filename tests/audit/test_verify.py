@@ -9,6 +9,7 @@ from membership.audit import parts, record, triggers, verify
 from membership.audit.triggers import ENTRIES, HEADS, PERSONAL
 from membership.models import AuditEntry, AuditPersonal
 from membership.vocab import AuditAction
+from tests.audit.conftest import altered
 
 CHAIN = "connection:7"
 
@@ -68,7 +69,7 @@ COLUMNS = {
     "participant_id": "99",
     "outcome": "'done'",
     "sealed": """REPLACE(sealed, '"remove"', '"keep"')""",
-    "mac": "'0' || substr(mac, 2)",
+    "mac": altered("mac"),
 }
 
 
@@ -81,8 +82,6 @@ def test_every_column_of_an_entry_is_tampered_with_below():
 @pytest.mark.parametrize("place", [0, 2, 5])
 def test_an_edited_column_is_found(log, unguarded, column, place):
     row = log[place]
-    if column == "mac" and row.mac[0] == "0":
-        COLUMNS["mac"] = "'1' || substr(mac, 2)"
     unguarded(f"UPDATE {ENTRIES} SET {column} = {COLUMNS[column]} WHERE id = %s", row.pk)
     report = verify.verify()
     assert not report.is_whole
@@ -95,7 +94,7 @@ def test_an_edited_column_is_found(log, unguarded, column, place):
     [
         "data = REPLACE(data, 'Cem', 'Bob')",
         "text = ''",
-        "salt = '00' || substr(salt, 3)",
+        f"salt = {altered('salt')}",
         "salt = 'no hex'",
         "data = '{}', text = ''",
     ],
