@@ -20,6 +20,7 @@ from membership.audit import anchor_file, anchoring, anchors
 from membership.checks import anchor_keys
 from membership.models import AnchorSink, AuditAnchor
 from membership.services import anchor_sinks, audit_proof
+from tests.audit.conftest import altered
 
 
 def lines(path):
@@ -307,7 +308,7 @@ def test_that_no_more_can_be_made_is_shown_until_it_is_over(fresh_db, write, anc
     if how == "of another kind" and connection.vendor != "sqlite":
         pytest.skip("the other database's")
     if how == "altered":
-        unguarded("UPDATE membership_auditanchor SET sig = %s WHERE id = %s", f"00{row.sig[2:]}", row.pk)
+        unguarded(f"UPDATE membership_auditanchor SET sig = {altered('sig')} WHERE id = %s", row.pk)
     elif how == "of another kind":
         unguarded("UPDATE membership_auditanchor SET text = CAST(text AS BLOB) WHERE id = %s", row.pk)
     else:
