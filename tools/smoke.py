@@ -126,9 +126,8 @@ def is_silent(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
-def first_time(folder: Path, port: int, report: Report) -> Run:
+def first_time(run: Run, report: Report) -> None:
     began = time.monotonic()
-    run = Run(folder, port)
     address = run.wait_for(r"Musterbook:\s+(\S+)", USABLE_WITHIN_S)
     user, password = run.wait_for(r"Log-in:\s+(\S+)", 5), run.wait_for(r"Password:\s+(\S+)", 5)
     preview = run.wait_for(r"preview that waits for you: (\S+)", USABLE_WITHIN_S)
@@ -143,7 +142,6 @@ def first_time(folder: Path, port: int, report: Report) -> Run:
     report.holds("the printed password logs in", status == 200 and "logout" in page, status)
     status, page = browser.get(preview)
     report.holds("the preview waits to be confirmed", status == 200 and "csrfmiddlewaretoken" in page, status)
-    return run
 
 
 def main() -> int:
@@ -152,9 +150,9 @@ def main() -> int:
         folder, port = Path(place) / "clone", free_port()
         clone = ["git", "-c", "safe.directory=*", "clone", "--quiet", "--no-hardlinks", str(ROOT), str(folder)]
         subprocess.run(clone, check=True)  # noqa: S603
-        run = None
+        run = Run(folder, port)
         try:
-            run = first_time(folder, port, report)
+            first_time(run, report)
             seconds = run.interrupt()
             report.holds("Ctrl-C ends everything within ten seconds", seconds < ENDS_WITHIN_S, f"{seconds:.1f} s")
             report.holds("nothing listens any more", is_silent(port))
@@ -168,10 +166,9 @@ def main() -> int:
         except (AssertionError, subprocess.TimeoutExpired) as error:
             report.holds("goes as the README says", False, error)
         finally:
-            if run is not None:
-                run.kill()
-                if report.failed:
-                    print(run.said, flush=True)
+            run.kill()
+            if report.failed:
+                print(run.said, flush=True)
     print(f"{report.passed} passed, {report.failed} failed", flush=True)
     return 1 if report.failed else 0
 

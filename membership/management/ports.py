@@ -1,6 +1,7 @@
 """Three neighbouring ports for the sandbox: chosen once, kept, chosen anew when somebody else took one."""
 
 import socket
+import time
 from pathlib import Path
 
 from membership.sandbox.sandbox import KINDS
@@ -32,6 +33,24 @@ def kept_port_base(file: Path) -> int:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(f"{base}\n")
     return base
+
+
+def wait_until_listening(base: int, seconds: float) -> bool:
+    """Whether all three answer within so many seconds: a system that is read before it listens counts as broken."""
+    ends = time.monotonic() + seconds
+    while not _listen(base):
+        if time.monotonic() > ends:
+            return False
+        time.sleep(0.2)
+    return True
+
+
+def _listen(base: int) -> bool:
+    for port in sandbox_ports(base).values():
+        with socket.socket() as probe:
+            if probe.connect_ex((HOST, port)):
+                return False
+    return True
 
 
 def _are_free(base: int) -> bool:

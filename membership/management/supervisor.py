@@ -18,6 +18,7 @@ STOP_WITHIN_S = 8.0
 TICK_S = 0.2
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 30.0
+ONCE_AT_MOST = 3
 STEADY_AFTER_S = 60.0
 """The end of a process that ran this long counts as its first: the pauses before a restart begin anew."""
 
@@ -29,7 +30,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What is run. `once`: it ends by itself and is not started again."""
+    """What is run. `once`: it ends by itself, and is started again only when it failed, a few times."""
 
     name: str
     argv: tuple[str, ...]
@@ -41,10 +42,11 @@ class Child:
     """One program and its process, if it runs."""
 
     program: Program
+    pause_s: float
     process: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0
     start_again_at: float = 0.0
-    pause_s: float = FIRST_PAUSE_S
+    starts: int = 0
     is_over: bool = False
 
     @property
@@ -71,6 +73,7 @@ class Supervisor:
     say: Say
     when_started: Callable[[], bool] = lambda: True
     """Called at every tick until it is true: what is said once everything answers."""
+    first_pause_s: float = FIRST_PAUSE_S
     _stop: threading.Event = field(default_factory=threading.Event)
     _signals: int = 0
 
@@ -78,7 +81,7 @@ class Supervisor:
         """Until a signal asks for the end. Afterwards nothing that was started is left."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._asked_to_stop)
-        children = [Child(program) for program in self.programs]
+        children = [Child(program, pause_s=self.first_pause_s) for program in self.programs]
         is_started = False
         try:
             while not self._stop.is_set():
@@ -102,19 +105,20 @@ class Supervisor:
             return
         self._signal(child, signal.SIGKILL, whole_group=True)  # what it left behind may hold the port
         code, child.process = child.process.returncode, None
-        if child.program.once:
+        if child.program.once and (code == 0 or child.starts >= ONCE_AT_MOST):
             child.is_over = True
             if code:
                 self.say(f"{child.program.name} ended with exit code {code}.")
             return
-        child.pause_s = FIRST_PAUSE_S if now - child.started_at > STEADY_AFTER_S else child.pause_s
+        if now - child.started_at > STEADY_AFTER_S:
+            child.pause_s = self.first_pause_s
         child.start_again_at = now + child.pause_s
         self.say(f"{child.program.name} ended with exit code {code}; it is started again in {child.pause_s:g} s.")
         child.pause_s = min(child.pause_s * 2, LONGEST_PAUSE_S)
 
     def _start(self, child: Child, now: float) -> None:
         parent = os.getpid()
-        child.started_at = now
+        child.started_at, child.starts = now, child.starts + 1
         # Its own session: Ctrl-C at the terminal reaches the supervisor alone, which then ends the children in order.
         child.process = subprocess.Popen(  # noqa: S603 - our own commands
             child.program.argv,

@@ -7,6 +7,7 @@ not read twice.
 import random
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import Any
 
 from django.db import transaction
@@ -29,6 +30,9 @@ SHORTER_FIRST = (ReadingKind.PLACES, ReadingKind.GROUP)
 OLD_AFTER = timedelta(hours=6)
 """A reading that began earlier starts anew when it is taken up: what it knows is too old to be half of one picture."""
 SOONER_AFTER_FAILURE = 6
+FIRST_PAUSE_S = 5.0
+"""After a reading that broke off; doubled as long as the next one breaks off for the same reason."""
+PAUSES_DOUBLED = 10
 
 
 def next_due(connection: Connection, now: datetime) -> Reading | None:
@@ -73,6 +77,7 @@ def run(
         _save(look)
         return
     except GiveUp as silent:
+        look.gave_up = True
         look.note(silent.problem)
     except FOR_THE_LANE:
         _save(look)
@@ -216,17 +221,32 @@ def _end(reading: Reading, state: ReadingState, problem: writer.Problem | None, 
 
 
 def _note_on_connection(look: Look, now: datetime) -> None:
-    every = conf.read_every_s()
-    if look.reading.state == ReadingState.FAILED:
-        every /= SOONER_AFTER_FAILURE
     # With jitter, so that systems do not stay in step with each other.
-    fields: dict[str, Any] = {"next_reading_at": now + timedelta(seconds=every * random.uniform(0.9, 1.1))}  # noqa: S311
+    pause_s = _pause_s(look) * random.uniform(0.9, 1.1)  # noqa: S311
+    fields: dict[str, Any] = {"next_reading_at": now + timedelta(seconds=pause_s)}
     groups = Group.objects.filter(connection=look.connection, is_present=True)
     lists = (look.connection.accounts_read_at, look.connection.groups_read_at)
     is_whole = not any(_is_older(at, look.started_at) for at in lists)
     if is_whole and not groups.filter(Q(read_at=None) | Q(read_at__lt=look.started_at)).exists():
         fields["read_at"] = look.started_at
     Connection.objects.filter(pk=look.connection.pk).update(**fields)
+
+
+def _pause_s(look: Look) -> float:
+    """Seconds until the next reading: short after one that broke off, which may have been a moment's trouble."""
+    every = conf.read_every_s()
+    if not _broke_off(look):
+        return every
+    earlier = Reading.objects.filter(connection=look.connection, kind=ReadingKind.SYSTEM, pk__lt=look.reading.pk)
+    last = earlier.order_by("-pk").values_list("state", "reason")[:PAUSES_DOUBLED]
+    alike = takewhile(lambda row: row[0] != ReadingState.COMPLETE and row[1] == look.reading.reason, last)
+    return min(every / SOONER_AFTER_FAILURE, FIRST_PAUSE_S * 2.0 ** len(list(alike)))
+
+
+def _broke_off(look: Look) -> bool:
+    """Whether little was learned: the remote did not answer, or one of its two lists was never read yet."""
+    lists = (look.connection.accounts_read_at, look.connection.groups_read_at)
+    return look.reading.state == ReadingState.FAILED or look.gave_up or None in lists
 
 
 def _drift_of(reading: Reading) -> dict[str, int]:

@@ -86,6 +86,7 @@ class Look:
         self._failures = 0
         self._last_failure: writer.Problem | None = None
         self.lists_ended = 0
+        self.gave_up = False
         self._size = ROWS_AT_MOST // 5
 
     @property

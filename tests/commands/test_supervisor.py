@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from membership.management.supervisor import Program, Supervisor
+from membership.management.supervisor import ONCE_AT_MOST, Program, Supervisor
 
 pytestmark = pytest.mark.pure
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -130,16 +130,32 @@ def test_children_end_when_the_supervisor_is_killed(supervise):
     assert wait_until(lambda: not any(is_running(pid) for pid in pids))
 
 
-def test_a_program_that_ends_by_itself_is_not_started_again(restored_signals, tmp_path):
+def starts_of_once(tmp_path, code, *, at_least):
+    """How often a program that is run once was started; `code` makes its exit code of how often that was before."""
     marks = tmp_path / "marks"
-    once = Program("once", (sys.executable, "-c", f"open({str(marks)!r}, 'a').write('x')"), once=True)
+    marks.touch()
+    mark = f"from pathlib import Path; marks = Path({str(marks)!r}); made = marks.read_text() + 'x'; "
+    script = mark + f"marks.write_text(made); raise SystemExit({code})"
+    once = Program("once", (sys.executable, "-c", script), once=True)
     ticks = []
 
     def enough():
-        ticks.append(1)
-        if len(ticks) > 15:
+        ticks.append(len(marks.read_text()))
+        if (ticks.count(ticks[-1]) > 10 and ticks[-1] >= at_least) or len(ticks) > 200:
             os.kill(os.getpid(), signal.SIGTERM)
         return False
 
-    Supervisor([once], tmp_path, print, when_started=enough).run()
-    assert marks.read_text() == "x"
+    Supervisor([once], tmp_path, print, when_started=enough, first_pause_s=0.1).run()
+    return ticks[-1]
+
+
+def test_a_program_that_ends_by_itself_is_not_started_again(restored_signals, tmp_path):
+    assert starts_of_once(tmp_path, "0", at_least=1) == 1
+
+
+def test_a_program_that_fails_is_started_again_until_it_succeeds(restored_signals, tmp_path):
+    assert starts_of_once(tmp_path, "len(made) < 2", at_least=2) == 2
+
+
+def test_a_program_that_fails_again_and_again_is_left_alone(restored_signals, tmp_path):
+    assert starts_of_once(tmp_path, "1", at_least=ONCE_AT_MOST) == ONCE_AT_MOST

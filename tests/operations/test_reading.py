@@ -227,13 +227,57 @@ def test_the_other_groups_are_read_when_the_list_of_groups_fails(club, remote):
 def test_a_remote_that_answers_nothing_is_not_asked_for_every_group(club, remote):
     remote.rooms = {str(number): {"1": "1"} for number in range(10)}
     read(club, remote)
-    for what in ("accounts", "groups", *remote.rooms):
-        remote.errors[what] = NotSent(Reason.CONNECTION_REFUSED)
-    remote.told_before_error = 0
+    silence(remote)
     remote.asked.clear()
     row = read(club, remote)
     assert (row.state, row.reason) == (FAILED, Reason.CONNECTION_REFUSED)
     assert len(remote.asked) == 3
+
+
+def silence(remote):
+    for what in ("accounts", "groups", *remote.rooms):
+        remote.errors[what] = NotSent(Reason.CONNECTION_REFUSED)
+    remote.told_before_error = 0
+
+
+def pause_after(row):
+    """Seconds until the next reading."""
+    row.connection.refresh_from_db()
+    return (row.connection.next_reading_at - row.ended_at).total_seconds()
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_what_broke_off_is_tried_again_soon_and_later_each_time(club, remote, is_first):
+    if not is_first:
+        read(club, remote)
+    silence(remote)
+    pauses = [pause_after(read(club, remote)) for _ in range(8)]
+    assert pauses == pytest.approx([5, 10, 20, 40, 80, 160, 300, 300], rel=0.11)
+    remote.errors.clear()
+    assert pause_after(read(club, remote)) == pytest.approx(1800, rel=0.11)
+    silence(remote)
+    assert pause_after(read(club, remote)) == pytest.approx(5, rel=0.11)
+
+
+def test_a_remote_that_falls_silent_amid_a_reading_is_tried_again_soon(club, remote):
+    read(club, remote)
+    remote.rooms = {str(number): {"1": "1"} for number in range(4)}
+    silence(remote)
+    del remote.errors["accounts"], remote.errors["groups"]
+    row = read(club, remote)
+    assert (row.state, row.reason) == (INCOMPLETE, Reason.CONNECTION_REFUSED)
+    assert pause_after(row) == pytest.approx(5, rel=0.11)
+
+
+def test_a_list_that_was_never_read_is_tried_again_soon(club, remote):
+    remote.errors["accounts"] = OutcomeUnknown(Reason.ANSWER_TIMEOUT)
+    assert pause_after(read(club, remote)) == pytest.approx(5, rel=0.11)
+
+
+def test_one_group_that_could_not_be_read_waits_its_turn(club, remote):
+    read(club, remote)
+    remote.errors["chess"] = OutcomeUnknown(Reason.ANSWER_TIMEOUT)
+    assert pause_after(read(club, remote)) == pytest.approx(1800, rel=0.11)
 
 
 @pytest.mark.parametrize("hostile", [{"label": "\ud800"}, {"last_read_at": "never"}, {"is_manager": None}])

@@ -1,9 +1,12 @@
+import random
 import threading
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import connection
 
 from membership import tasks
+from membership.management import ports
 from membership.models import Account, Change, Connection, Operation, Participant, Person
 from membership.sandbox.demo import describe_demo, fill_demo
 from membership.sandbox.sandbox import Sandbox
@@ -69,3 +72,24 @@ def test_without_a_worker_the_demo_is_connected_and_waits(urls):
     moved = {kind: url.replace("127.0.0.1", "localhost") for kind, url in urls.items()}
     demo.load(systems(moved), wait_s=0.1)
     assert {row.base_url for row in Connection.objects.all()} == set(moved.values())
+
+
+def test_nothing_is_connected_before_the_sandbox_listens(fresh_db):
+    create_first_owner()
+    with pytest.raises(CommandError, match="No sandbox listens"):
+        call_command("demo", port_base=1, wait=0.1)
+    assert not Connection.objects.exists()
+
+
+def test_a_sandbox_that_starts_late_is_waited_for(tmp_path):
+    (tmp_path / "port").write_text(str(random.randrange(29_000, 32_000, 10)))  # another test at once has its own
+    base = ports.kept_port_base(tmp_path / "port")
+    sandbox = Sandbox(ports=ports.sandbox_ports(base))
+    late = threading.Timer(0.5, sandbox.start)
+    late.start()
+    try:
+        assert not ports.wait_until_listening(base, 0.1)
+        assert ports.wait_until_listening(base, 20)
+    finally:
+        late.join()
+        sandbox.stop()

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
 from membership.management.base import PanelCommand
-from membership.management.ports import sandbox_urls
+from membership.management.ports import sandbox_urls, wait_until_listening
 from membership.sandbox.demo import describe_demo
 from membership.services import demo
 
@@ -23,6 +23,8 @@ class Command(PanelCommand):
         parser.add_argument("--wait", type=float, default=180, metavar="S", help="seconds to wait for the readings")
 
     def handle(self, *args: Any, port_base: int, wait: float, **options: Any) -> None:
+        if not wait_until_listening(port_base, wait):
+            raise CommandError(f"No sandbox listens at {port_base}; `manage.py sandbox --demo` runs one.")
         systems = [
             demo.DemoSystem(each.provider, each.name, each.url, each.options, each.secrets)
             for each in describe_demo(sandbox_urls(port_base))
