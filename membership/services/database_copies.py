@@ -33,7 +33,8 @@ def copy_out(target: Path) -> None:
 def put_in(source: Path) -> Path:
     """Put a copy in the place of the database, and give the file in which the state before is kept.
 
-    Whole or not at all: where it fails, or breaks off, all is as it was.
+    Whole or not at all: where it fails, or breaks off, all is as it was. Where nobody can say whether it failed, the
+    error names that file.
     """
     aside = _aside()
     if connection.vendor == "sqlite":
@@ -45,9 +46,17 @@ def put_in(source: Path) -> Path:
     aside.touch(0o600)
     try:
         copy_out(aside)
-        _load(source)
+        before = _tables()
     except BaseException:
         aside.unlink()
+        raise
+    try:
+        _load(source)
+    except BaseException as error:
+        if _are_still(before):
+            aside.unlink()
+        elif isinstance(error, ChangeRefused):
+            _tell_where(aside, error)
         raise
     return aside
 
@@ -63,7 +72,7 @@ def put_back(aside: Path) -> None:
         try:
             _load(aside)
         except ChangeRefused as error:
-            error.params["why"] += f" (what was there before is in {aside})"
+            _tell_where(aside, error)
             raise
     aside.unlink()
 
@@ -175,6 +184,32 @@ def _load(source: Path) -> None:
         connections.close_all()
         once = ("--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1")
         _run("psql", _place(), *once, f"--file={drops}", f"--file={script}")
+
+
+def _tables() -> dict[str, int]:
+    """The number that the server gave each table: one that is made anew has another."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT relname, oid FROM pg_class WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace"
+        )
+        return dict(cursor.fetchall())
+
+
+def _are_still(tables: dict[str, int]) -> bool:
+    """Whether a load that failed left them. What broke off exactly at the commit may have been done."""
+    try:
+        connections.close_all()
+        with connection.cursor() as cursor:
+            for name in tables:
+                # Waits until the server has ended what it was at.
+                cursor.execute(f"SELECT FROM {connection.ops.quote_name(name)} LIMIT 0")
+        return _tables() == tables
+    except DatabaseError:
+        return False
+
+
+def _tell_where(aside: Path, error: ChangeRefused) -> None:
+    error.params["why"] += f" (what was there before is in {aside})"
 
 
 def _drops() -> Iterator[str]:

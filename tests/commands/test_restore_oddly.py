@@ -172,6 +172,26 @@ def test_a_load_that_is_killed_leaves_the_old_database(backup, monkeypatch, tmp_
     assert not list(Path(tmp_path).glob("*.dump"))
 
 
+@only_postgresql
+def test_a_load_that_was_done_although_its_tool_failed_keeps_the_old_database_aside(backup, monkeypatch, tmp_path):  # noqa: F811
+    """As where the connection is lost after the commit, and before its answer."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name in ("pg_dump", "pg_restore"):
+        (tools / name).symlink_to(shutil.which(name))
+    (tools / "psql").write_text(f'#!/bin/sh\n{shutil.which("psql")} "$@"\necho "connection lost" >&2\nexit 2\n')
+    (tools / "psql").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tools}:/bin:/usr/bin")
+    with pytest.raises(CommandError, match=r"connection lost .*what was there before is in ") as refused:
+        run("restore", str(backup), "--replace")
+    assert names() == ["Ada"]
+    (aside,) = tmp_path.glob("*.dump")
+    assert str(aside) in str(refused.value)
+    monkeypatch.undo()
+    database_copies.put_back(aside)
+    assert names() == ["Ada", "Bob"]
+
+
 # what does not fit
 
 
