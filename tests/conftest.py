@@ -1,5 +1,6 @@
 """The cast, a database that resets by copying, and the real remotes of the sandbox."""
 
+import gc
 import itertools
 import shutil
 from pathlib import Path
@@ -28,6 +29,12 @@ FILLED_BY_MIGRATING = {
 EMPTIED = sorted(TABLES - FILLED_BY_MIGRATING)
 PASSWORD = "a long enough password"
 """Of everybody in the cast."""
+
+
+def pytest_collection_finish():
+    """What was loaded stays: to look through it for garbage again and again takes a part of each test's time."""
+    gc.collect()
+    gc.freeze()
 
 
 def is_sqlite():

@@ -9,7 +9,6 @@ from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING, Any
 
-from django.contrib.auth import get_user_model
 from django.db.models import (
     BooleanField,
     Case,
@@ -41,7 +40,7 @@ from membership.models import (
     has_right,
     visible_to,
 )
-from membership.services import anchor_sinks, approval, erasure, linking, outside
+from membership.services import anchor_sinks, approval, erasure, linking, outside, side_by_side
 from membership.services.activity import Activity, activity
 from membership.vocab import ChangeKind, ChangeState, ConnectionState, DriftKind, OperationState, Right
 
@@ -87,35 +86,22 @@ def badges(user: "User") -> Badges:
     now = timezone.now()
     silent_since = now - dt.timedelta(seconds=conf.worker_silent_after_s())
     beats = WorkerBeat.objects.filter(at__lte=now + conf.CLOCKS_DIFFER).order_by("-at")
-    drifts = outside.open_drifts(user).order_by()
-    row = (
-        get_user_model()
-        .objects.filter(pk=user.pk)
-        .annotate(
-            waiting=_count(_waiting(user, now)),
-            drifts=_count(drifts),
-            joined=_count(drifts.filter(kind=DriftKind.JOINED)),
-            left=_count(drifts.filter(kind=DriftKind.LEFT)),
-            proposals=_count(linking.queue(user) if has_right(user, Right.ACT) else linking.queue(user).none()),
-            erasures=_count(erasure.to_approve(user)),
-            stopped=_count(visible_to(Connection.objects.filter(state=ConnectionState.PAUSED), user)),
-            seen_at=Subquery(beats.values("at")[:1]),
-            trouble=Subquery(beats.filter(at__gt=silent_since).exclude(trouble="").values("trouble")[:1]),
-            anchor_problem=Subquery(anchor_sinks.failing().values("problem")[:1]),
-        )
-        .values(
-            "waiting",
-            "drifts",
-            "joined",
-            "left",
-            "proposals",
-            "erasures",
-            "stopped",
-            "seen_at",
-            "trouble",
-            "anchor_problem",
-        )
-        .get()
+    drifts = outside.open_drifts(user)
+    row = side_by_side.ask(
+        counted={
+            "waiting": _waiting(user, now),
+            "drifts": drifts,
+            "joined": drifts.filter(kind=DriftKind.JOINED),
+            "left": drifts.filter(kind=DriftKind.LEFT),
+            "proposals": linking.queue(user) if has_right(user, Right.ACT) else linking.queue(user).none(),
+            "erasures": erasure.to_approve(user),
+            "stopped": visible_to(Connection.objects.filter(state=ConnectionState.PAUSED), user),
+        },
+        first={
+            "seen_at": beats.values("at"),
+            "trouble": beats.filter(at__gt=silent_since).exclude(trouble="").values("trouble"),
+            "anchor_problem": anchor_sinks.failing().values("problem"),
+        },
     )
     seen_at = row["seen_at"]
     return Badges(
