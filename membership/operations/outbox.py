@@ -9,19 +9,18 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, Exists, OuterRef, Q
+from django.db.models import Count
 from django.utils import timezone
 
 from membership import crash
 from membership.audit import record
 from membership.conf import ACT_ON_STEPS_PER_TRANSACTION as CHUNK
 from membership.errors import ChangeRefused, Reason
-from membership.models import Change, Connection, Operation, bulk
+from membership.models import Change, Operation, bulk
 from membership.models.statements import Statement, listed
-from membership.operations import asker, exactly, stages, turns
+from membership.operations import asker, exactly, turns
 from membership.operations.entries import operation_entry
 from membership.operations.indistinct import hold_back
-from membership.operations.turns import GOES_ON
 from membership.operations.verbs import standing
 from membership.operations.waiting import sort_out
 from membership.vocab import AuditAction, Chain, ChangeState, ConnectionState, OperationState, Verb
@@ -94,22 +93,14 @@ def _flip(change: Change, expected_hash: str, states: frozenset[str], **fields: 
 def promote(connection_id: int) -> bool:
     """Queue one chunk of the planned operations of confirmed changes that may begin, small changes first. True: there
     was one. A change whose asker may not act any more is paused instead."""
-    planned = Operation.objects.filter(
-        stages.released(timezone.now()), state=OperationState.PLANNED, connection_id=connection_id
-    )
-    changes = turns.in_turn(Change.objects.filter(Exists(planned.filter(change=OuterRef("pk")))))
-    first = changes.values_list("pk", flat=True).first()
+    now = timezone.now()
+    first = turns.next_to_queue(connection_id, now)
     if first is None:
         return False
-    if asker.stop_where_gone(first, timezone.now()):
+    if asker.stop_where_gone(first, now):
         return True
     with transaction.atomic():
-        ids = list(
-            planned.filter(change=first)
-            .select_for_update(of=("self",), no_key=True)
-            .order_by("position")
-            .values_list("pk", flat=True)[:CHUNK]
-        )
+        ids = turns.to_queue(connection_id, first, now, CHUNK)
         if ids:
             Operation.objects.filter(pk__in=ids).update(state=OperationState.QUEUED)
             superseded = _supersede(connection_id, ids)
@@ -365,21 +356,3 @@ def _close(change_id: int) -> int:
         record.write(Chain.PANEL, [entry], at=now)
     crash.point("close.committed")
     return 1
-
-
-def due_connections(now: datetime) -> set[int]:
-    """Connections on which something can be done now."""
-    active = Connection.objects.filter(state=ConnectionState.ACTIVE)
-    rested = Q(connection__slowed_until=None) | Q(connection__slowed_until__lte=now)
-    working = Operation.objects.filter(rested, connection__in=active, change__state__in=ChangeState.open()).order_by()
-    due = working.filter(
-        Q(stages.released(now), state=OperationState.PLANNED)
-        | Q(state=OperationState.IN_DOUBT, not_before__lte=now)
-        | Q(state=OperationState.RUNNING)
-    )
-    found = set(due.values_list("connection_id", flat=True).distinct())
-    waiting = working.filter(GOES_ON, Q(not_before=None) | Q(not_before__lte=now), state=OperationState.QUEUED)
-    for connection_id in waiting.exclude(connection__in=found).values_list("connection_id", flat=True).distinct():
-        if turns.next_turn(connection_id, now, 1)[0]:
-            found.add(connection_id)
-    return found

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from membership import conf, crash
@@ -35,13 +35,6 @@ KEPT = 100
 FAILED = (OperationState.REFUSED, OperationState.OVERTAKEN, OperationState.FOREIGN)
 UNSETTLED = (OperationState.PLANNED, OperationState.QUEUED, OperationState.RUNNING, OperationState.IN_DOUBT)
 WENT_WELL = (OperationState.CONFIRMED, OperationState.NOT_NEEDED)
-
-
-def released(now: datetime) -> Q:
-    """Which planned operations may begin: those of changes that move, up to the end of the stage that is released."""
-    has_started = Q(change__starts_at=None) | Q(change__starts_at__lte=now)
-    is_within = Q(change__released_to=None) | Q(position__lt=F("change__released_to"))
-    return Q(has_started, is_within, change__state__in=ChangeState.moving(), change__cancel_wanted_at=None)
 
 
 # laid out

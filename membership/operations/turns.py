@@ -6,9 +6,9 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from django.db.models import Case, F, IntegerField, Q, QuerySet, Value, When
+from django.db.models import F, Q
 
-from membership.models import Account, Change, Connection, Group, Operation, Participant, bulk
+from membership.models import Account, Connection, Group, Operation, Participant, bulk
 from membership.models.fields import opened
 from membership.models.statements import Statement, as_flag, listed
 from membership.plans import subjects
@@ -33,15 +33,59 @@ _OF_PARTICIPANT = ("is_present", "is_member", "is_manager", "can_write", "is_mut
 _OF_GROUP = ("id", "remote_id", "remote_number", "name", "is_present")
 _OF_CONNECTION = ("id", "provider", "options", "settle_s")
 
+_SMALL_FIRST = f"CASE WHEN c.operations_count <= {SMALL_CHANGE} THEN 0 ELSE 1 END, c.id"
+# Planned operations that may begin: those of changes that move, up to the end of the stage that is released.
+_RELEASED = f"""
+    o.state = 'planned' AND c.state IN ({listed(ChangeState.moving())}) AND c.cancel_wanted_at IS NULL
+        AND (c.starts_at IS NULL OR c.starts_at <= %s) AND (c.released_to IS NULL OR o.position < c.released_to)
+"""
+_TO_QUEUE_OF = Statement(
+    """
+    SELECT c.id FROM membership_change c WHERE c.state IN ({moving}) AND EXISTS (
+        SELECT 1 FROM membership_operation o WHERE o.connection_id = %s AND o.change_id = c.id AND {released})
+    ORDER BY {small_first} LIMIT 1
+    """,
+    moving=listed(ChangeState.moving()),
+    released=_RELEASED,
+    small_first=_SMALL_FIRST,
+)
+_TO_QUEUE = Statement(
+    """
+    SELECT o.id FROM membership_change c CROSS JOIN membership_operation o
+    WHERE o.connection_id = %s AND c.id = %s AND o.change_id = c.id AND {released}
+    ORDER BY o.position LIMIT %s FOR NO KEY UPDATE OF o
+    """,
+    released=_RELEASED,
+)
+_CAN_DO = """
+    SELECT x.id FROM membership_connection x
+    WHERE x.state = 'active' AND (x.slowed_until IS NULL OR x.slowed_until <= %s) AND EXISTS (
+        SELECT 1 FROM membership_change c CROSS JOIN membership_operation o
+        WHERE c.state IN ({open}) AND o.change_id = c.id AND o.connection_id = x.id AND o.state IN ({states})
+            AND ({condition}))
+"""
+_DUE = Statement(
+    _CAN_DO,
+    open=listed(ChangeState.open()),
+    states="'planned', 'running', 'in_doubt'",
+    condition=f"o.state = 'running' OR o.state = 'in_doubt' AND o.not_before <= %s OR {_RELEASED}",
+)
+_HAVE_QUEUED = Statement(
+    _CAN_DO,
+    open=listed(ChangeState.open()),
+    states="'queued'",
+    condition="""(o.not_before IS NULL OR o.not_before <= %s)
+        AND (c.cancel_wanted_at IS NULL AND c.state <> 'paused' OR o.calls_done > 0)""",
+)
 _CHANGES = Statement(
     """
     SELECT c.id, c.state, c.cancel_wanted_at, c.plan_hash FROM membership_change c
     WHERE c.state IN ({open}) AND EXISTS (
         SELECT 1 FROM membership_operation o WHERE o.connection_id = %s AND o.change_id = c.id AND o.state = 'queued')
-    ORDER BY CASE WHEN c.operations_count <= {small} THEN 0 ELSE 1 END, c.id
+    ORDER BY {small_first}
     """,
     open=listed(ChangeState.open()),
-    small=SMALL_CHANGE,
+    small_first=_SMALL_FIRST,
 )
 _NEXT = Statement(
     """
@@ -106,10 +150,23 @@ _BEHIND_OTHERWISE = Statement(
 _parse = json.JSONDecoder().raw_decode
 
 
-def in_turn(changes: "QuerySet[Change]") -> "QuerySet[Change]":
-    """Small changes first, then in the order in which they were made."""
-    size = Case(When(operations_count__lte=SMALL_CHANGE, then=Value(0)), default=Value(1), output_field=IntegerField())
-    return changes.annotate(size=size).order_by("size", "pk")
+def due_connections(now: datetime) -> set[int]:
+    """Connections on which something can be done now."""
+    at = bulk.stored_time(Operation, now)
+    due = {pk for (pk,) in _DUE.rows(at, at, at)}
+    queued = {pk for (pk,) in _HAVE_QUEUED.rows(at, at)}
+    return due | {pk for pk in queued - due if next_turn(pk, now, 1)[0]}
+
+
+def next_to_queue(connection_id: int, now: datetime) -> int | None:
+    """The change of which planned operations are queued next: small ones first, then the older."""
+    found = _TO_QUEUE_OF.rows(connection_id, bulk.stored_time(Operation, now))
+    return found[0][0] if found else None
+
+
+def to_queue(connection_id: int, change_id: int, now: datetime, limit: int) -> list[int]:
+    """Its planned operations that may begin, in order, locked. Inside the caller's transaction."""
+    return [pk for (pk,) in _TO_QUEUE.rows(connection_id, change_id, bulk.stored_time(Operation, now), limit)]
 
 
 def next_turn(connection_id: int, now: datetime, limit: int) -> tuple[list[int], dict[int, str]]:

@@ -99,7 +99,7 @@ class Worker:
         due = set(awake.filter(Q(next_reading_at=None) | Q(next_reading_at__lte=now)).values_list("pk", flat=True))
         wanted = Reading.objects.filter(state__in=ReadingState.open(), connection__in=awake)
         due |= set(wanted.values_list("connection_id", flat=True).distinct())
-        due |= outbox.due_connections(now)
+        due |= turns.due_connections(now)
         return due if self._only is None else due & self._only
 
     def _is_anything_open(self) -> bool:

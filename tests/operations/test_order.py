@@ -132,6 +132,6 @@ def test_nobody_leaves_while_an_addition_is_in_doubt_and_what_waits_keeps_no_lan
     added, removed = Operation.objects.filter(change=change).order_by("position")
     in_doubt = {"state": OperationState.IN_DOUBT, "not_before": now + timedelta(hours=1)}
     Operation.objects.filter(pk=added.pk).update(**in_doubt)
-    assert turns.next_turn(office.pk, now, 9)[0] == [] and outbox.due_connections(now) == set()
+    assert turns.next_turn(office.pk, now, 9)[0] == [] and turns.due_connections(now) == set()
     Operation.objects.filter(pk=added.pk).update(state=OperationState.FOREIGN)  # read back: somebody decides later
-    assert turns.next_turn(office.pk, now, 9)[0] == [removed.pk] and outbox.due_connections(now) == {office.pk}
+    assert turns.next_turn(office.pk, now, 9)[0] == [removed.pk] and turns.due_connections(now) == {office.pk}
