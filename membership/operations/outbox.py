@@ -38,13 +38,15 @@ _BEGIN = Statement(
     """
 )
 _WAITING = Statement("SELECT id FROM membership_change WHERE id AMONG %s AND state = 'queued'")
-_FINISHED = Statement(
-    """
-    SELECT id FROM membership_change c WHERE id AMONG %s AND state IN ({open}) AND NOT EXISTS (
+_NOTHING_OPEN = """
+    SELECT id FROM membership_change c WHERE {which} AND state IN ({open}) AND NOT EXISTS (
         SELECT 1 FROM membership_operation o WHERE o.change_id = c.id AND o.state IN ({unsettled}))
-    """,
-    open=listed(ChangeState.open()),
-    unsettled=listed(OperationState.open()),
+"""
+_STATES = {"open": listed(ChangeState.open()), "unsettled": listed(OperationState.open())}
+_FINISHED = Statement(_NOTHING_OPEN, which="id AMONG %s", **_STATES)
+_ALL_FINISHED = Statement(_NOTHING_OPEN, which="1 = 1", **_STATES)
+_TO_CANCEL = Statement(
+    "SELECT id FROM membership_change WHERE state IN ({open}) AND cancel_wanted_at IS NOT NULL", open=_STATES["open"]
 )
 
 
@@ -329,11 +331,9 @@ def close_finished(change_ids: Iterable[int]) -> int:
 
 def sweep() -> bool:
     """Repeat what an ended process may have left: cancellations and closings. True: something was done."""
-    open_changes = Change.objects.filter(state__in=ChangeState.open())
-    done = 0
-    for change in open_changes.exclude(cancel_wanted_at=None):
-        done += cancel_rest(change)
-    return bool(done + close_finished(open_changes.values_list("pk", flat=True)))
+    cancelled = [pk for (pk,) in _TO_CANCEL.rows()]
+    done = sum(cancel_rest(change) for change in Change.objects.filter(pk__in=cancelled)) if cancelled else 0
+    return bool(done + sum(_close(pk) for (pk,) in _ALL_FINISHED.rows()))
 
 
 def _close(change_id: int) -> int:

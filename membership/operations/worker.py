@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from membership.errors import Reason
 from membership.models import Connection, Operation, Reading, WorkerBeat
+from membership.models.statements import Statement, listed
 from membership.operations import outbox, reading, stages, trouble, turns
 from membership.operations.clock import ClockWatch
 from membership.operations.lane import Lane
@@ -27,12 +28,20 @@ END_WITHIN_S = 8.0
 OLD_BEATS = timedelta(days=1)
 
 
+_READ_THOUGH_STOPPED = Statement(
+    """
+    SELECT DISTINCT r.connection_id FROM membership_reading r JOIN membership_connection x ON x.id = r.connection_id
+    WHERE r.state IN ({open}) AND x.state <> 'active'
+    """,
+    open=listed(ReadingState.open()),
+)
+
+
 def end_readings_of_stopped() -> bool:
     """Nobody waits for a reading of a system that is stopped. True: there was one."""
-    stopped = Connection.objects.exclude(state=ConnectionState.ACTIVE)
-    wanted = Reading.objects.filter(connection__in=stopped, state__in=ReadingState.open())
+    stopped = [pk for (pk,) in _READ_THOUGH_STOPPED.rows()]
     ended = 0
-    for row in stopped.filter(pk__in=wanted.values("connection_id")):
+    for row in Connection.objects.filter(pk__in=stopped) if stopped else ():
         reason = Reason(row.state_reason) if row.state_reason in set(Reason) else Reason.READING_INTERRUPTED
         ended += reading.give_up(row, reason, **row.state_params)
     return ended > 0
