@@ -16,6 +16,8 @@ import psycopg
 
 ROOT = Path(__file__).resolve().parent.parent
 POSTGRES = "postgres://postgres@127.0.0.1:5432/test"
+PROCESSES = "3"
+"""One more than the two cores that it is made for: many tests wait for a remote, a pause or the end of a process."""
 ELSEWHERE = "not pure and not once and not browser"
 """What the second run takes: tests without a database, in a browser, or that wait for neither say the same twice."""
 
@@ -43,7 +45,7 @@ def main(arguments: list[str]) -> int:
 def run_pytest(arguments: list[str], environment: dict[str, str], counts: Counter[str]) -> int:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        spread = ["-n", "2", "--dist", "worksteal"]
+        spread = ["-n", PROCESSES, "--dist", "worksteal"]
         command = [sys.executable, "-m", "pytest", *spread, f"--junit-xml={report}", *arguments]
         done = subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}, check=False)  # noqa: S603
         count(report, counts)
