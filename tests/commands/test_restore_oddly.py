@@ -143,13 +143,22 @@ def test_without_room_for_the_new_database_the_old_one_stays(backup, monkeypatch
     assert not database_file().with_name(f"{database_file().name}.new").exists()
 
 
+def only_tools(tmp_path, monkeypatch, *names, psql=""):
+    """Only these tools of PostgreSQL are found, and `psql` as a script, in which {} is the real one."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name in names:
+        (tools / name).symlink_to(shutil.which(name))
+    if psql:
+        (tools / "psql").write_text("#!/bin/sh\n" + psql.format(shutil.which("psql")))
+        (tools / "psql").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tools}:/bin:/usr/bin" if psql else str(tools))
+
+
 @only_postgresql
 def test_without_a_tool_the_old_database_stays(backup, monkeypatch, tmp_path):  # noqa: F811
     """Only what makes the copy aside is there."""
-    tools = tmp_path / "tools"
-    tools.mkdir()
-    (tools / "pg_dump").symlink_to(shutil.which("pg_dump"))
-    monkeypatch.setenv("PATH", str(tools))
+    only_tools(tmp_path, monkeypatch, "pg_dump")
     with pytest.raises(CommandError, match="not installed"):
         run("restore", str(backup), "--replace")
     assert names() == ["Ada", "Bob"]
@@ -158,14 +167,8 @@ def test_without_a_tool_the_old_database_stays(backup, monkeypatch, tmp_path):  
 @only_postgresql
 def test_a_load_that_is_killed_leaves_the_old_database(backup, monkeypatch, tmp_path):  # noqa: F811
     """Between emptying and loading nobody sees an empty database."""
-    tools = tmp_path / "tools"
-    tools.mkdir()
-    for name in ("pg_dump", "pg_restore"):
-        (tools / name).symlink_to(shutil.which(name))
-    killed = '#!/bin/sh\nfor a; do case $a in --file=*load.sql) kill -9 $$;; esac; done\nexec {} "$@"\n'
-    (tools / "psql").write_text(killed.format(shutil.which("psql")))
-    (tools / "psql").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tools}:/bin:/usr/bin")
+    killed = 'for a; do case $a in --file=*load.sql) kill -9 $$;; esac; done\nexec {} "$@"\n'
+    only_tools(tmp_path, monkeypatch, "pg_dump", "pg_restore", psql=killed)
     with pytest.raises(CommandError, match="psql"):
         run("restore", str(backup), "--replace")
     assert names() == ["Ada", "Bob"]
@@ -175,13 +178,7 @@ def test_a_load_that_is_killed_leaves_the_old_database(backup, monkeypatch, tmp_
 @only_postgresql
 def test_a_load_that_was_done_although_its_tool_failed_keeps_the_old_database_aside(backup, monkeypatch, tmp_path):  # noqa: F811
     """As where the connection is lost after the commit, and before its answer."""
-    tools = tmp_path / "tools"
-    tools.mkdir()
-    for name in ("pg_dump", "pg_restore"):
-        (tools / name).symlink_to(shutil.which(name))
-    (tools / "psql").write_text(f'#!/bin/sh\n{shutil.which("psql")} "$@"\necho "connection lost" >&2\nexit 2\n')
-    (tools / "psql").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tools}:/bin:/usr/bin")
+    only_tools(tmp_path, monkeypatch, "pg_dump", "pg_restore", psql='{} "$@"\necho "connection lost" >&2\nexit 2\n')
     with pytest.raises(CommandError, match=r"connection lost .*what was there before is in ") as refused:
         run("restore", str(backup), "--replace")
     assert names() == ["Ada"]
