@@ -57,11 +57,12 @@ _TO_QUEUE = Statement(
     """,
     released=_RELEASED,
 )
+# The sign keeps the database from going through all steps that a system ever had.
 _CAN_DO = """
     SELECT x.id FROM membership_connection x
     WHERE x.state = 'active' AND (x.slowed_until IS NULL OR x.slowed_until <= %s) AND EXISTS (
         SELECT 1 FROM membership_change c CROSS JOIN membership_operation o
-        WHERE c.state IN ({open}) AND o.change_id = c.id AND o.connection_id = x.id AND o.state IN ({states})
+        WHERE c.state IN ({open}) AND o.change_id = c.id AND +o.connection_id = x.id AND o.state IN ({states})
             AND ({condition}))
 """
 _DUE = Statement(
